@@ -1,0 +1,37 @@
+"""One Flask application that shows every feature of the guide, behind whatever front end."""
+
+from __future__ import annotations
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import database, errors, guide, headers, health
+from app.config import Settings
+from app.extensions import csrf, db, mail, migrate, sijax
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the application; raises ConfigError with one sentence where a setting is wrong."""
+    settings = settings or Settings.from_environment()
+    settings.check()
+
+    app = Flask(__name__)
+    app.config.update(settings.flask_config())
+    app.extensions["settings"] = settings
+    if settings.proxy_hops:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxy_hops, x_proto=settings.proxy_hops, x_host=0
+        )
+
+    db.init_app(app)
+    migrate.init_app(app, db, directory=database.MIGRATIONS)
+    mail.init_app(app)
+    csrf.init_app(app)
+    sijax.init_app(app)
+
+    headers.init_app(app)
+    errors.init_app(app)
+    health.init_app(app)
+    database.init_app(app)
+    guide.init_app(app)
+    return app

@@ -1,0 +1,42 @@
+"""The site's own error pages, as HTML or JSON, whichever the client prefers."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from flask import Flask, Response, jsonify, make_response, render_template, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+
+def wants_json() -> bool:
+    """Tell whether the client asked for JSON rather than for a page."""
+    accept = request.accept_mimetypes
+    return accept["application/json"] > accept["text/html"]
+
+
+def error_response(error: HTTPException) -> Response:
+    """Return the site's answer for `error`: its status and headers, with our own body."""
+    plain = error.get_response()
+    if error.code is None or error.code < 400:
+        return make_response(plain)
+    if wants_json():
+        response = jsonify(status=error.code, error=error.name, detail=error.description)
+    else:
+        response = make_response(render_template("error.html", error=error))
+    response.status_code = error.code
+    for name, value in plain.headers:
+        if name not in {"Content-Type", "Content-Length"}:
+            response.headers[name] = value
+    return response
+
+
+def _database_down(_error: Exception) -> Response:
+    return error_response(ServiceUnavailable("The database does not answer. Please try again in a moment."))
+
+
+def init_app(app: Flask) -> None:
+    """Register a handler for every error that a visitor can meet."""
+    app.register_error_handler(HTTPException, error_response)
+    app.register_error_handler(OperationalError, _database_down)
+    app.register_error_handler(sqlite3.OperationalError, _database_down)

@@ -1,0 +1,53 @@
+"""The chapters of the guide, in order: index, navigation, docs and tests read this list."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from flask import Blueprint, Flask, Response, render_template, send_from_directory
+from flask.typing import ResponseReturnValue
+from pygments.formatters import HtmlFormatter
+
+from app.guide import application
+from app.guide.chapter import Chapter, served_by
+
+CHAPTERS: tuple[Chapter, ...] = (application.chapter,)
+
+blueprint = Blueprint("guide", __name__)
+
+
+@blueprint.get("/")
+def index() -> ResponseReturnValue:
+    """List all chapters."""
+    return render_template("index.html")
+
+
+@blueprint.get("/highlight.css")
+def highlight_css() -> Response:
+    """Give the colours of highlighted source, light and dark."""
+    light = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    response = Response(f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n", mimetype="text/css")
+    response.cache_control.max_age = 3600
+    return response
+
+
+def _neighbours(chapter: Chapter) -> tuple[Chapter | None, Chapter | None]:
+    before = {after: before for before, after in pairwise(CHAPTERS)}
+    after = dict(pairwise(CHAPTERS))
+    return before.get(chapter), after.get(chapter)
+
+
+def init_app(app: Flask) -> None:
+    """Register the index and every chapter."""
+    app.jinja_env.globals.update(chapters=CHAPTERS, served_by=served_by, neighbours=_neighbours)
+    app.register_blueprint(blueprint)
+    for chapter in CHAPTERS:
+        app.register_blueprint(chapter)
+    vendor = app.extensions["settings"].vendor_folder
+    if vendor:
+        app.add_url_rule(
+            "/static/vendor/<path:filename>",
+            view_func=lambda filename: send_from_directory(vendor, filename),
+            endpoint="vendor",
+        )

@@ -1,0 +1,38 @@
+"""A visitor: an HTTP session on one site, which fetches the form's token as a browser would."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+
+TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+class Site(requests.Session):
+    """A session whose paths are relative to `base_url`; redirects are not followed unless asked."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__()
+        self.base_url = base_url.rstrip("/") + "/"
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        kwargs.setdefault("allow_redirects", False)
+        kwargs.setdefault("timeout", 20)
+        return super().request(method, urljoin(self.base_url, url.lstrip("/")), *args, **kwargs)
+
+    def token(self, page: str) -> str:
+        """Return the CSRF token of the first form of `page`."""
+        text = self.get(page).text
+        found = TOKEN.search(text)
+        assert found, f"no form with a csrf_token on {page}: {text[:300]}"
+        return unescape(found[1])
+
+    def submit(
+        self, page: str, action: str, data: dict[str, Any] | None = None, **kwargs: Any
+    ) -> requests.Response:
+        """Open `page`, then POST its form's fields `data` to `action`."""
+        return self.post(action, data={"csrf_token": self.token(page), **(data or {})}, **kwargs)
