@@ -8,10 +8,16 @@ from flask import Blueprint, Flask, Response, render_template, send_from_directo
 from flask.typing import ResponseReturnValue
 from pygments.formatters import HtmlFormatter
 
-from app.guide import application
+from app.guide import (
+    application,
+    sqlalchemy,
+)
 from app.guide.chapter import Chapter, served_by
 
-CHAPTERS: tuple[Chapter, ...] = (application.chapter,)
+CHAPTERS: tuple[Chapter, ...] = (
+    application.chapter,
+    sqlalchemy.chapter,
+)
 
 blueprint = Blueprint("guide", __name__)
 
