@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+
+class InsufficientStorage(HTTPException):
+    """The disk is full: 507, which Werkzeug does not name."""
+
+    code = 507
+    description = "There is no room left to store this. Nothing was kept of it; please try again later."
 
 
 def wants_json() -> bool:
@@ -35,8 +43,15 @@ def _database_down(_error: Exception) -> Response:
     return error_response(ServiceUnavailable("The database does not answer. Please try again in a moment."))
 
 
+def _disk_full(error: OSError) -> Response:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return error_response(InsufficientStorage())
+    raise error
+
+
 def init_app(app: Flask) -> None:
     """Register a handler for every error that a visitor can meet."""
     app.register_error_handler(HTTPException, error_response)
     app.register_error_handler(OperationalError, _database_down)
     app.register_error_handler(sqlite3.OperationalError, _database_down)
+    app.register_error_handler(OSError, _disk_full)

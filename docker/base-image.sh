@@ -45,12 +45,13 @@ say "Mirror: $(awk '{ for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) { print $i; ex
 mkdir -p "$scratch/certificates"
 find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$scratch/certificates/" \; 2>/dev/null || true
 
-# What a slim image leaves out: documentation but licences, and translations.
+# What a slim image leaves out: documentation but licences, translations, and what apt would keep.
 if ! mmdebstrap --quiet --variant=minbase --mode=root --include=ca-certificates \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
-    --aptopt='APT::Install-Recommends "false"' \
+    --aptopt='Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";' \
+    --aptopt='DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };' \
     --customize-hook="copy-in $scratch/certificates/. /usr/local/share/ca-certificates" \
     --customize-hook='chroot "$1" update-ca-certificates' \
     $codename "$scratch/root.tar" - <"$scratch/sources.list" >"$scratch/mmdebstrap" 2>&1; then

@@ -11,11 +11,13 @@ from pygments.formatters import HtmlFormatter
 from app.guide import (
     application,
     sqlalchemy,
+    uploads,
 )
 from app.guide.chapter import Chapter, served_by
 
 CHAPTERS: tuple[Chapter, ...] = (
     application.chapter,
+    uploads.chapter,
     sqlalchemy.chapter,
 )
 

@@ -1,0 +1,38 @@
+# One way in: people, README and CI use these targets and nothing else. `make` alone explains them.
+
+PROFILES := $(shell tail -n +2 profiles.csv | cut -d, -f1)
+PROFILE ?= nginx
+export PROFILE STACK PORT MAIL_PORT BIND
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs reload smoke test lint lock secrets clean known-profile
+
+help: ## Explain the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  PROFILE=%s (now: %s)\n' '$(subst $() ,|,$(strip $(PROFILES)))' '$(PROFILE)'
+	@printf '  PORT=8080  MAIL_PORT=1080  BIND=127.0.0.1  STACK=flask (a name that keeps two stacks apart)\n'
+
+known-profile:
+	@case " $(PROFILES) " in *" $(PROFILE) "*) ;; *) \
+	  echo "error: there is no profile '$(PROFILE)'. Choose one of: $(PROFILES)" >&2; exit 1;; esac
+
+up: known-profile ## Start PROFILE in place of what runs; installs and builds what is missing
+	@docker/up.sh
+
+down: ## Stop and remove the stack; the data stays
+	@docker/down.sh
+
+status: ## Show the containers of the stack, and their health
+	@docker compose --profile '*' ps --all
+
+logs: ## Follow the logs of the stack
+	@docker compose --profile '*' logs --follow --tail 50
+
+reload: ## Take new code, templates or server configuration into service, without a stop
+	@docker/reload.sh
+
+secrets: ## Make the secrets that are missing
+	@docker/engine.sh && docker/base-image.sh && docker/secrets.sh
+
+clean: ## Remove the stack and its data, after asking
+	@docker/clean.sh

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# make clean: removes the stack with its data, after asking. CONFIRM=yes answers beforehand.
+set -euo pipefail
+# shellcheck source=docker/say.sh
+. "$(dirname "$0")/say.sh"
+cd "$(dirname "$0")/.."
+export STACK=${STACK:-flask}
+
+answer=${CONFIRM:-}
+if [ -z "$answer" ]; then
+    [ -t 0 ] || die "make clean removes the students and uploads of stack '$STACK'; nobody is here to ask. Say CONFIRM=yes to mean it."
+    read -r -p "Remove the students and uploads of stack '$STACK' for good? [y/N] " answer
+fi
+case "$answer" in
+    y | Y | yes) ;;
+    *) die "nothing was removed." ;;
+esac
+docker/engine.sh
+docker compose --profile '*' down --remove-orphans --volumes
+say "Stack '$STACK' and its data are gone (images and secrets stay: 'docker image prune', 'rm -r secrets')"

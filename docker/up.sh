@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# make up: engine, base image, secrets, images; then the profile's services in place of any other's.
+# Ends when the site answers at its published address.
+set -euo pipefail
+# shellcheck source=docker/say.sh
+. "$(dirname "$0")/say.sh"
+cd "$(dirname "$0")/.."
+started=$SECONDS
+
+profile=$PROFILE
+export STACK=${STACK:-flask} PORT=${PORT:-8080} MAIL_PORT=${MAIL_PORT:-1080} BIND=${BIND:-127.0.0.1}
+address=$BIND
+[ "$BIND" = 0.0.0.0 ] && address=127.0.0.1
+scratch_error=$(mktemp)
+trap 'rm -f "$scratch_error"' EXIT
+compose=(docker compose --progress quiet)
+
+# ---- no impact on a running stack yet ----
+docker/engine.sh
+docker/base-image.sh
+docker/secrets.sh
+
+# Says who holds port $1 where that is not this stack, which is about to be replaced.
+holder() {
+    local port=$1 ours theirs
+    ours=$(docker ps -q --filter "publish=$port" --filter "label=com.docker.compose.project=$STACK")
+    [ -n "$ours" ] && return
+    theirs=$(docker ps --filter "publish=$port" --format 'container {{.Names}}')
+    if [ -n "$theirs" ]; then
+        echo "$theirs"
+    elif (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; then
+        # iproute2 is not on every machine, and shows other users' processes to root alone.
+        { have ss && ss -Hltnp "sport = :$port" | sed -n 's/.*users:((\("[^"]*",pid=[0-9]*\).*/process \1/p' | head -n 1; } |
+            grep . || echo "another program"
+    fi
+}
+[ "$PORT" != "$MAIL_PORT" ] || die "the site and the mail catcher cannot share port $PORT. Choose: make up PROFILE=$profile PORT=8080 MAIL_PORT=1080"
+for variable in PORT MAIL_PORT; do
+    by=$(holder "${!variable}")
+    [ -z "$by" ] || die "port ${!variable} is taken by $by. Stop that, or choose another port: make up PROFILE=$profile $variable=$((${!variable} + 1))"
+done
+
+docker/images.sh "$profile"
+
+# ---- from here on the running stack changes ----
+mapfile -t wanted < <(docker compose --profile "$profile" config --services)
+for service in $(docker compose --profile '*' ps --all --services); do
+    if [[ " ${wanted[*]} " != *" $service "* ]]; then
+        say "Removing $service, which $profile does not need (the data stays)"
+        "${compose[@]}" --profile '*' rm --stop --force "$service"
+    fi
+done
+
+give_up() {
+    "${compose[@]}" --profile '*' down --remove-orphans
+    die "$*"
+}
+
+say "Starting ${wanted[*]}"
+if ! "${compose[@]}" --profile "$profile" up --detach 2>"$scratch_error"; then
+    docker compose --profile "$profile" logs --no-log-prefix --tail 5 migrate >&2 || true
+    give_up "$profile did not start: $(tail -n 1 "$scratch_error")"
+fi
+
+# Asks what a visitor would ask, through the published port.
+ready() {
+    local status
+    exec 3<>"/dev/tcp/$address/$PORT" || return
+    printf 'GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+    read -r -t 5 _ status _ <&3 || status=none
+    exec 3>&-
+    [ "$status" = 200 ]
+}
+say "Waiting for http://$address:$PORT/readyz"
+deadline=$((SECONDS + 60))
+until ready 2>/dev/null; do
+    if [ $SECONDS -ge $deadline ]; then
+        docker compose --profile "$profile" ps --all >&2
+        docker compose --profile "$profile" logs --tail 10 >&2
+        give_up "$profile does not answer: its containers' last words are above"
+    fi
+    sleep 0.1
+done
+
+IFS=, read -r _ front transport server _ < <(grep "^$profile," profiles.csv)
+cat <<END
+==> $profile is up after $((SECONDS - started)) s
+
+    Site    http://$address:$PORT/   ($front, $transport, $server)
+    Mail    http://127.0.0.1:$MAIL_PORT/   (what the application sends is caught here)
+
+    make logs · make status · make reload · make smoke PROFILE=$profile · make down
+END

@@ -1,0 +1,19 @@
+"""Gunicorn, reached by the front end through a Unix socket.
+
+Start: ``gunicorn --config servers/gunicorn.conf.py app.wsgi``. Reload with new code: ``SIGHUP``.
+Settings: https://docs.gunicorn.org/en/stable/settings.html
+"""
+
+# The front end's user is in the group of this process: 0660.
+bind = "unix:/run/app/gunicorn.sock"
+umask = 0o117
+
+worker_class = "gthread"
+workers = 2
+threads = 4
+
+# A worker's heartbeat file must not wait for a disk.
+worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name unguessable
+
+# It would be made in the home folder, which is read-only.
+control_socket_disable = True
