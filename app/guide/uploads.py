@@ -42,7 +42,7 @@ def page() -> ResponseReturnValue:
 
 @chapter.get("/upload")
 def upload() -> ResponseReturnValue:
-    return chapter.render("uploads-form.html")
+    return chapter.render("uploads-upload.html")
 
 
 @chapter.post("/uploader")
@@ -58,7 +58,7 @@ def uploader() -> ResponseReturnValue:
         store(file, _folder())
         return "file uploaded successfully"
     flash(problem, "error")
-    return chapter.render("uploads-form.html"), 400
+    return chapter.render("uploads-upload.html"), 400
 
 
 @chapter.get("/files/<name>")
