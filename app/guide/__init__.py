@@ -10,13 +10,35 @@ from pygments.formatters import HtmlFormatter
 
 from app.guide import (
     application,
+    cookies,
+    errors,
+    flashing,
+    methods,
+    request,
+    routing,
+    sessions,
     sqlalchemy,
+    static_files,
+    templates,
     uploads,
+    urls,
+    variables,
 )
 from app.guide.chapter import Chapter, served_by
 
 CHAPTERS: tuple[Chapter, ...] = (
     application.chapter,
+    routing.chapter,
+    variables.chapter,
+    urls.chapter,
+    methods.chapter,
+    templates.chapter,
+    static_files.chapter,
+    request.chapter,
+    cookies.chapter,
+    sessions.chapter,
+    errors.chapter,
+    flashing.chapter,
     uploads.chapter,
     sqlalchemy.chapter,
 )
