@@ -17,7 +17,7 @@ known-profile:
 	  echo "error: there is no profile '$(PROFILE)'. Choose one of: $(PROFILES)" >&2; exit 1;; esac
 
 up: known-profile ## Start PROFILE in place of what runs; installs and builds what is missing
-	@docker/up.sh
+	@docker/up.sh $(PROFILE)
 
 down: ## Stop and remove the stack; the data stays
 	@docker/down.sh
@@ -30,6 +30,25 @@ logs: ## Follow the logs of the stack
 
 reload: ## Take new code, templates or server configuration into service, without a stop
 	@docker/reload.sh
+
+smoke: known-profile ## Check the running PROFILE in seconds; JUnit goes to results/smoke-PROFILE.xml
+	@tests/setup.sh
+	@.venv/bin/pytest -q tests/contract --profiles $(PROFILE) --base-url http://127.0.0.1:$${PORT:-8080} \
+	  --junitxml results/smoke-$(PROFILE).xml
+
+test: known-profile ## Set up everything and test every profile (or one: PROFILE=apache)
+	@tests/test.sh $(if $(filter command line environment,$(origin PROFILE)),$(PROFILE),$(PROFILES))
+
+lint: ## Check style, types, shell, Dockerfile and each server's configuration
+	@tests/setup.sh
+	@docker/engine.sh
+	@docker/base-image.sh
+	@docker/secrets.sh
+	@docker/images.sh $(PROFILES)
+	@tests/lint.sh $(PROFILES)
+
+lock: ## Compile requirements/ anew from pyproject.toml
+	@requirements/lock.sh
 
 secrets: ## Make the secrets that are missing
 	@docker/engine.sh && docker/base-image.sh && docker/secrets.sh

@@ -45,6 +45,7 @@ say "Mirror: $(awk '{ for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) { print $i; ex
 mkdir -p "$scratch/certificates"
 find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} "$scratch/certificates/" \; 2>/dev/null || true
 
+# shellcheck disable=SC2016  # $1 is for mmdebstrap's shell
 # What a slim image leaves out: documentation but licences, translations, and what apt would keep.
 if ! mmdebstrap --quiet --variant=minbase --mode=root --include=ca-certificates \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 setting() { # FILE-KEY FILE…: the last value of the key in the files that exist
     local key=$1
     shift
-    sed -n "s/^[[:space:]]*$key[[:space:]]*=[[:space:]]*//p" "$@" 2>/dev/null | tail -n 1 || true
+    sed -n "s/^[[:space:]]*${key}[[:space:]]*=[[:space:]]*//p" "$@" 2>/dev/null | tail -n 1 || true
 }
 export PIP_INDEX_URL=${PIP_INDEX_URL:-$(setting index-url /etc/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf)}
 export NPM_CONFIG_REGISTRY=${NPM_CONFIG_REGISTRY:-$(setting registry /etc/npmrc ~/.npmrc)}

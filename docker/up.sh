@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS
 
-profile=$PROFILE
+profile=${1:?usage: docker/up.sh PROFILE}
 export STACK=${STACK:-flask} PORT=${PORT:-8080} MAIL_PORT=${MAIL_PORT:-1080} BIND=${BIND:-127.0.0.1}
 address=$BIND
 [ "$BIND" = 0.0.0.0 ] && address=127.0.0.1

@@ -1,21 +1,70 @@
-"""What every kind of test shares: the site under test, by --base-url or from a stack of its own."""
+"""What every kind of test shares: the profiles, their stacks, and the report of a failure.
+
+``--profiles apache,nginx`` chooses profiles; ``--base-url URL`` tests a site that runs already.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
+from tests.profiles import PRODUCTION, PROFILES
 from tests.site import Site
+
+if TYPE_CHECKING:
+    from tests.stacks import Stack
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--base-url", help="test the site at this address instead of starting stacks")
+    parser.addoption("--profiles", default=",".join(PROFILES), help="the profiles to test, by comma")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each profile; `production_profile` leaves the development server out."""
+    chosen = metafunc.config.getoption("--profiles").split(",")
+    for fixture, names in (("profile", chosen), ("production_profile", [p for p in chosen if p in PRODUCTION])):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(
+                fixture, [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in names], scope="session"
+            )
 
 
 @pytest.fixture(scope="session")
-def base_url(request: pytest.FixtureRequest) -> str:
-    return str(request.config.getoption("--base-url"))
+def stack(profile: str, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Start the profile's stack; it serves all tests of the profile and is gone afterwards."""
+    from tests.stacks import Stack
+
+    assert not request.config.getoption("--base-url"), "this test needs a stack of its own: drop --base-url"
+    stack = Stack(profile)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="session")
+def base_url(profile: str, request: pytest.FixtureRequest) -> str:
+    """Return the address of the site under test."""
+    given = request.config.getoption("--base-url")
+    return str(given or request.getfixturevalue("stack").base_url)
 
 
 @pytest.fixture
-def site(base_url: str) -> Site:
-    return Site(base_url)
+def site(base_url: str) -> Iterator[Site]:
+    """Visit the site under test, with cookies of one's own."""
+    with Site(base_url) as site:
+        yield site
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+    """Add the containers' logs and the effective configuration to the report of a failed test."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and call.when == "call" and stack is not None:
+        report.sections += stack.report()
+    return report

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# make lint: style, types, and each server's own check of its configuration.
+set -euo pipefail
+# shellcheck source=docker/say.sh
+. "$(dirname "$0")/../docker/say.sh"
+cd "$(dirname "$0")/.."
+PATH=$PWD/.venv/bin:$PATH
+
+check() {
+    say "$1"
+    shift
+    "$@" || failed=1
+}
+failed=0
+mapfile -t scripts < <(git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
+mapfile -t yaml < <(git ls-files --cached --others --exclude-standard '*.yaml' '*.yml')
+
+check "ruff check" ruff check --quiet .
+check "ruff format" ruff format --quiet --check .
+check "mypy --strict" mypy --no-error-summary
+check "shellcheck" shellcheck --external-sources "${scripts[@]}"
+check "hadolint" hadolint docker/Dockerfile
+check "yamllint" yamllint --strict "${yaml[@]}"
+check "docker compose config" docker compose --profile '*' config --quiet
+
+# Each front end checks the configuration that its own container would start with.
+export STACK=lint-$$
+for profile in "$@"; do
+    command=$(docker compose --profile "$profile" config --format json |
+        python -c 'import json, sys; print(json.load(sys.stdin)["services"][sys.argv[1]]["labels"]["reload.check"])' "$profile")
+    say "$profile: $command"
+    said=$(docker compose run --rm --no-deps --no-TTY "$profile" sh -c "$command" 2>&1) || {
+        printf '%s\n' "$said"
+        failed=1
+    }
+done
+docker compose --progress quiet --profile '*' down --volumes
+exit $failed

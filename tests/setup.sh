@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Sets up what the tests need on this machine: a virtual environment in .venv and, for the browser
+# tests ("tests/setup.sh browser"), Chromium. Does nothing where they are there.
+set -euo pipefail
+# shellcheck source=docker/say.sh
+. "$(dirname "$0")/../docker/say.sh"
+cd "$(dirname "$0")/.."
+
+install_packages() {
+    local advice="Install them with your package manager, and try again"
+    { have apt-get && [ "$(id -u)" -eq 0 ]; } || die "the tests need: $*. $advice."
+    say "Installing $*"
+    { apt-get update -q --error-on=any && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"; } \
+        >.apt.log 2>&1 || { tail -n 5 .apt.log >&2; die "$* could not be installed: see above. $advice."; }
+    rm -f .apt.log
+}
+
+if ! cmp -s requirements/test.txt .venv/requirements.txt; then
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || die "the tests need Python 3.11 or newer."
+    python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+    say "Making .venv for the tests (requirements/test.txt)"
+    rm -rf .venv
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt 2>.venv/pip.log ||
+        { tail -n 5 .venv/pip.log >&2; die "the packages of requirements/test.txt could not be installed: see above. Set PIP_INDEX_URL where this machine needs its own mirror."; }
+    cp requirements/test.txt .venv/requirements.txt
+fi
+
+if [ "${1:-}" = browser ] && ! have chromium; then
+    install_packages chromium
+fi

@@ -1,0 +1,141 @@
+"""Stacks of real containers, started as a person would: by `make up`, with a name and ports of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import docker
+from docker.models.containers import Container
+
+from tests.profiles import PROFILES, ROOT, Profile
+from tests.site import Site
+
+DEADLINE = 30.0  # seconds: how long a test waits for something that must come
+IDENTITY = 'cut -d" " -f22 /proc/$1/stat'  # when the process began: a process id alone may be used again
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE) -> None:
+    """Ask `condition` again and again until it holds; fail with `what` after `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def copy_of_repository(to: Path) -> Path:
+    """Copy what git knows, and what it would, to a folder that a test may break."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")  # fmt: skip
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    return to
+
+
+class Stack:
+    """One stack: `folder` is the checkout it is started from, `profile` what runs in it now."""
+
+    def __init__(self, profile: str, folder: Path = ROOT) -> None:
+        self.profile: Profile = PROFILES[profile]
+        self.folder = folder
+        self.name = f"test-{uuid.uuid4().hex[:8]}"
+        self.port, self.mail_port = free_port(), free_port()
+        self.docker = docker.from_env()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def mail_url(self) -> str:
+        return f"http://127.0.0.1:{self.mail_port}/"
+
+    @property
+    def site(self) -> Site:
+        return Site(self.base_url)
+
+    def make(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `make` for this stack; its output is kept, and shown where it fails."""
+        done = subprocess.run(
+            ["make", *arguments],
+            cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, timeout=600, check=False,
+            env={**os.environ, "PROFILE": self.profile.name, "STACK": self.name, "PORT": str(self.port),
+                 "MAIL_PORT": str(self.mail_port), "BIND": "127.0.0.1", **environment},
+        )  # fmt: skip
+        assert done.returncode == 0 or not check, f"make {' '.join(arguments)}:\n{done.stdout}"
+        return done
+
+    def up(self, profile: str | None = None) -> str:
+        """Bring the profile up, in place of what runs; returns what `make up` said."""
+        self.profile = PROFILES[profile or self.profile.name]
+        return self.make("up").stdout
+
+    def remove(self) -> None:
+        """Remove the stack and its data."""
+        self.make("clean", CONFIRM="yes")
+
+    def containers(self) -> list[Container]:
+        """Return the containers of this stack, running or not."""
+        return self.docker.containers.list(
+            all=True, filters={"label": f"com.docker.compose.project={self.name}"}
+        )
+
+    def container(self, service: str) -> Container:
+        """Return the container of a service."""
+        (found,) = [c for c in self.containers() if c.labels["com.docker.compose.service"] == service]
+        return found
+
+    @property
+    def front(self) -> Container:
+        return self.container(self.profile.name)
+
+    @property
+    def app(self) -> Container:
+        return self.container(self.profile.app_service)
+
+    def execute(self, container: Container, *command: str) -> str:
+        """Run a command in a container and return its output."""
+        code, output = container.exec_run(list(command))
+        assert code == 0, output.decode()
+        return str(output.decode())
+
+    def workers(self) -> dict[int, str]:
+        """Return the processes that answer pages: process id in the app's container → when it began."""
+        # Enough requests that each of a handful of processes answers at least once.
+        pids = {int(re.findall(r"process <b>(\d+)</b>", self.site.get("/").text)[0]) for _ in range(40)}
+        return {pid: self.execute(self.app, "sh", "-c", IDENTITY, "sh", str(pid)).strip() for pid in pids}
+
+    def signal(self, name: str, pids: list[int]) -> None:
+        """Send a signal to processes of the app's container."""
+        self.execute(self.app, "sh", "-c", f"kill -{name} {' '.join(map(str, pids))}")
+
+    def report(self) -> list[tuple[str, str]]:
+        """Return what a failed test wants to see: logs, and the configuration as the server reads it."""
+        sections = []
+        for container in self.containers():
+            service = container.labels["com.docker.compose.service"]
+            sections.append((f"log of {service}", container.logs(tail=60).decode(errors="replace")))
+            show = container.labels.get("config.show")
+            if show and container.status == "running":
+                _, output = container.exec_run(["sh", "-c", show])
+                sections.append((f"effective configuration of {service}", output.decode(errors="replace")))
+        return sections

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# make test: sets up all that it needs, then checks and tests the profiles named as arguments.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=docker/say.sh
+. docker/say.sh
+
+docker/engine.sh
+docker/base-image.sh
+docker/secrets.sh
+tests/setup.sh browser
+docker/images.sh "$@"
+tests/lint.sh "$@"
+say "Testing $*"
+names=$(IFS=, && echo "$*")
+# Two stacks at a time: the tests of a profile stay together.
+.venv/bin/pytest --profiles "$names" --numprocesses 2 --dist loadgroup --junitxml results/test.xml
