@@ -23,6 +23,7 @@ from app.guide import (
     uploads,
     urls,
     variables,
+    wtf,
 )
 from app.guide.chapter import Chapter, served_by
 
@@ -40,6 +41,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     errors.chapter,
     flashing.chapter,
     uploads.chapter,
+    wtf.chapter,
     sqlalchemy.chapter,
 )
 
@@ -55,7 +57,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/highlight.css")
 def highlight_css() -> Response:
     """Give the colours of highlighted source, light and dark."""
-    light = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    light = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     response = Response(f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n", mimetype="text/css")
     response.cache_control.max_age = 3600
