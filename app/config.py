@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import create_engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 MIN_SECRET_BYTES = 32
 MAX_BODY_BYTES = 10 * 1024 * 1024
 SQLITE_BUSY_SECONDS = 10.0
+
+VARIABLES = {
+    "APP_SECRET_KEY_FILE",
+    "APP_DATA_FOLDER",
+    "APP_UPLOAD_FOLDER",
+    "APP_DATABASE_URL",
+    "APP_PROXY_HOPS",
+    "APP_FRONT_END",
+    "APP_TRANSPORT",
+    "APP_SERVER",
+    "APP_VENDOR_FOLDER",
+}
 
 
 class ConfigError(Exception):
@@ -22,7 +36,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings that are this application's own; ``MAIL_*`` are Flask-Mail's and pass through."""
+    """The application's settings; each stands in the environment as ``APP_…`` or ``MAIL_…``."""
 
     secret_key: str
     data_folder: Path
@@ -35,62 +49,40 @@ class Settings:
     server: str = "none"
     vendor_folder: Path | None = None
     """Where the app itself finds `/static/vendor/`; set where no front end serves it (dev)."""
+    mail: Mapping[str, object] = field(default_factory=dict)
+    """Flask-Mail's own keys."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read ``APP_*``; raises ConfigError for a variable that does not exist or cannot be used."""
-        known = {f"APP_{name}" for name in VARIABLES}
-        for name in sorted(environ):
-            if name.startswith("APP_") and name not in known:
-                raise ConfigError(
-                    f"{name} is not a setting of this application; it knows {', '.join(sorted(known))}."
-                )
+        """Raise ConfigError for a variable that does not exist or whose value cannot be used."""
+        _refuse_unknown("APP_", VARIABLES, environ)
+        _refuse_unknown("MAIL_", MAIL_VARIABLES.keys(), environ)
         data = Path(environ.get("APP_DATA_FOLDER", "/var/lib/app"))
-        hops = environ.get("APP_PROXY_HOPS", "0")
-        if not hops.isdecimal():
-            raise ConfigError(f"APP_PROXY_HOPS must be a whole number of proxies, 0 or more, not '{hops}'.")
         vendor = environ.get("APP_VENDOR_FOLDER")
         return cls(
             secret_key=_read_secret(Path(environ.get("APP_SECRET_KEY_FILE", "/run/secrets/secret_key"))),
             data_folder=data,
             upload_folder=Path(environ.get("APP_UPLOAD_FOLDER", data / "uploads")),
             database_url=environ.get("APP_DATABASE_URL", f"sqlite:///{data / 'students.sqlite3'}"),
-            proxy_hops=int(hops),
+            proxy_hops=_whole_number("APP_PROXY_HOPS", environ.get("APP_PROXY_HOPS", "0")),
             front_end=environ.get("APP_FRONT_END", "none"),
             transport=environ.get("APP_TRANSPORT", "none"),
             server=environ.get("APP_SERVER", "none"),
             vendor_folder=Path(vendor) if vendor else None,
+            mail={
+                name.removesuffix("_FILE"): read(name, environ[name])
+                for name, read in MAIL_VARIABLES.items()
+                if name in environ
+            },
         )
 
     def check(self) -> None:
-        """Raise ConfigError where the upload folder cannot be written or the database not be reached."""
-        for purpose, folder, variable in (
-            ("data", self.data_folder, "APP_DATA_FOLDER"),
-            ("upload", self.upload_folder, "APP_UPLOAD_FOLDER"),
-        ):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                writable = os.access(folder, os.W_OK | os.X_OK)
-            except OSError:
-                writable = False
-            if not writable:
-                raise ConfigError(
-                    f"The {purpose} folder {folder} cannot be written by user id {os.getuid()};"
-                    f" give it to that user, or name another in {variable}."
-                )
-        try:
-            engine = create_engine(self.database_url)
-            with engine.connect():
-                pass
-            engine.dispose()
-        except (ArgumentError, SQLAlchemyError, ImportError) as error:
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            raise ConfigError(
-                f"The database {_without_password(self.database_url)} cannot be reached ({reason});"
-                " start it, or correct APP_DATABASE_URL."
-            ) from None
+        """Raise ConfigError where a folder cannot be written or the database not be reached."""
+        _check_folder(self.data_folder, "APP_DATA_FOLDER")
+        _check_folder(self.upload_folder, "APP_UPLOAD_FOLDER")
+        _check_database(self.database_url)
 
-    def flask_config(self, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    def flask_config(self) -> dict[str, Any]:
         """Return the keys that Flask and the extensions read."""
         return {
             "SECRET_KEY": self.secret_key,
@@ -101,21 +93,18 @@ class Settings:
             "SESSION_COOKIE_SAMESITE": "Lax",
             "TEMPLATES_AUTO_RELOAD": False,
             "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open overnight still works
-            **_mail_config(environ),
+            "MAIL_SERVER": "localhost",
+            "MAIL_DEFAULT_SENDER": "guide@example.org",
+            **self.mail,
         }
 
 
-VARIABLES = (
-    "SECRET_KEY_FILE",
-    "DATA_FOLDER",
-    "UPLOAD_FOLDER",
-    "DATABASE_URL",
-    "PROXY_HOPS",
-    "FRONT_END",
-    "TRANSPORT",
-    "SERVER",
-    "VENDOR_FOLDER",
-)
+def _refuse_unknown(prefix: str, known: Collection[str], environ: Mapping[str, str]) -> None:
+    for name in sorted(environ.keys() - set(known)):
+        if name.startswith(prefix):
+            raise ConfigError(
+                f"{name} is not a setting of this application; it knows {', '.join(sorted(known))}."
+            )
 
 
 def _read_secret(path: Path) -> str:
@@ -133,32 +122,78 @@ def _read_secret(path: Path) -> str:
     return secret
 
 
-def _without_password(url: str) -> str:
+def _check_folder(folder: Path, variable: str) -> None:
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "of APP_DATABASE_URL"
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise ConfigError(
+            f"The folder {folder} cannot be written by user id {os.getuid()};"
+            f" give it to that user, or name another in {variable}."
+        )
 
 
-def _mail_config(environ: Mapping[str, str]) -> dict[str, Any]:
-    switches = {"MAIL_USE_TLS", "MAIL_USE_SSL", "MAIL_DEBUG", "MAIL_SUPPRESS_SEND", "MAIL_ASCII_ATTACHMENTS"}
-    numbers = {"MAIL_PORT", "MAIL_MAX_EMAILS"}
-    texts = {"MAIL_SERVER", "MAIL_USERNAME", "MAIL_DEFAULT_SENDER"}
-    config: dict[str, Any] = {"MAIL_SERVER": "localhost", "MAIL_DEFAULT_SENDER": "guide@example.org"}
-    for name, value in environ.items():
-        if name in switches:
-            if value.lower() not in {"true", "false", "1", "0", "yes", "no"}:
-                raise ConfigError(f"{name} must be true or false, not '{value}'.")
-            config[name] = value.lower() in {"true", "1", "yes"}
-        elif name in numbers:
-            if not value.isdecimal():
-                raise ConfigError(f"{name} must be a whole number, not '{value}'.")
-            config[name] = int(value)
-        elif name in texts:
-            config[name] = value
-        elif name == "MAIL_PASSWORD_FILE":
-            try:
-                config["MAIL_PASSWORD"] = Path(value).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise ConfigError(f"MAIL_PASSWORD_FILE {value} cannot be read ({error.strerror}).") from None
-    return config
+def _check_database(url: str) -> None:
+    shown = "of APP_DATABASE_URL"
+    try:
+        shown = make_url(url).render_as_string(hide_password=True)
+        engine = create_engine(url)
+        with engine.connect():
+            pass
+        engine.dispose()
+    except (SQLAlchemyError, sqlite3.Error, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        raise ConfigError(
+            f"The database {shown} cannot be reached ({reason}); start it, or correct APP_DATABASE_URL."
+        ) from None
+
+
+def _text(_name: str, value: str) -> str:
+    return value
+
+
+def _whole_number(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdecimal()) or int(value) > 65535:
+        raise ConfigError(f"{name} must be a whole number from 0 to 65535, not '{value}'.")
+    return int(value)
+
+
+def _switch(name: str, value: str) -> bool:
+    switches = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if value.lower() not in switches:
+        raise ConfigError(f"{name} must be true or false, not '{value}'.")
+    return switches[value.lower()]
+
+
+def _address(name: str, value: str) -> str:
+    try:
+        validate_email(value, allow_display_name=True, check_deliverability=False)
+    except EmailNotValidError:
+        raise ConfigError(f"{name} must be an e-mail address, not '{value}'.") from None
+    return value
+
+
+def _password(name: str, value: str) -> str:
+    try:
+        return Path(value).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{name}: the file {value} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name}: the file {value} is not plain text.") from None
+
+
+MAIL_VARIABLES: dict[str, Callable[[str, str], object]] = {
+    "MAIL_SERVER": _text,
+    "MAIL_PORT": _whole_number,
+    "MAIL_USE_TLS": _switch,
+    "MAIL_USE_SSL": _switch,
+    "MAIL_DEBUG": _switch,
+    "MAIL_USERNAME": _text,
+    "MAIL_PASSWORD_FILE": _password,
+    "MAIL_DEFAULT_SENDER": _address,
+    "MAIL_MAX_EMAILS": _whole_number,
+    "MAIL_SUPPRESS_SEND": _switch,
+    "MAIL_ASCII_ATTACHMENTS": _switch,
+}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from flask_mail import Mail
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
@@ -13,6 +12,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import DeclarativeBase
 
 from app.config import SQLITE_BUSY_SECONDS
+from app.mail import Mail
 from app.sijax import Sijax
 
 
