@@ -22,14 +22,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--profiles", default=",".join(PROFILES), help="the profiles to test, by comma")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "production: for the profiles that are meant for production")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once for each profile; `production_profile` leaves the development server out."""
-    chosen = metafunc.config.getoption("--profiles").split(",")
-    for fixture, names in (("profile", chosen), ("production_profile", [p for p in chosen if p in PRODUCTION])):
-        if fixture in metafunc.fixturenames:
-            metafunc.parametrize(
-                fixture, [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in names], scope="session"
-            )
+    """Run a test once for each chosen profile; the tests of a profile stay on one worker."""
+    if "profile" in metafunc.fixturenames:
+        names = metafunc.config.getoption("--profiles").split(",")
+        if metafunc.definition.get_closest_marker("production"):
+            names = [name for name in names if name in PRODUCTION]
+        marked = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
+        metafunc.parametrize("profile", marked, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +51,7 @@ def stack(profile: str, request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def base_url(profile: str, request: pytest.FixtureRequest) -> str:
+def base_url(profile: str, request: pytest.FixtureRequest) -> str:  # noqa: ARG001  parametrises
     """Return the address of the site under test."""
     given = request.config.getoption("--base-url")
     return str(given or request.getfixturevalue("stack").base_url)

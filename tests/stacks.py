@@ -12,9 +12,10 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import docker
 from docker.models.containers import Container
+from docker.models.images import Image
 
+import docker
 from tests.profiles import PROFILES, ROOT, Profile
 from tests.site import Site
 
@@ -72,7 +73,9 @@ class Stack:
     def site(self) -> Site:
         return Site(self.base_url)
 
-    def make(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def make(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `make` for this stack; its output is kept, and shown where it fails."""
         done = subprocess.run(
             ["make", *arguments],
@@ -112,11 +115,24 @@ class Stack:
     def app(self) -> Container:
         return self.container(self.profile.app_service)
 
-    def execute(self, container: Container, *command: str) -> str:
-        """Run a command in a container and return its output."""
+    def attempt(self, container: Container, *command: str) -> tuple[int, str]:
+        """Run a command in a container; returns its exit code and output."""
         code, output = container.exec_run(list(command))
-        assert code == 0, output.decode()
-        return str(output.decode())
+        assert isinstance(code, int)
+        assert isinstance(output, bytes)
+        return code, output.decode(errors="replace")
+
+    def execute(self, container: Container, *command: str) -> str:
+        """Run a command that must succeed in a container; returns its output."""
+        code, output = self.attempt(container, *command)
+        assert code == 0, output
+        return output
+
+    @staticmethod
+    def image(container: Container) -> Image:
+        """Return what the container was made from."""
+        assert container.image is not None
+        return container.image
 
     def workers(self) -> dict[int, str]:
         """Return the processes that answer pages: process id in the app's container → when it began."""
@@ -136,6 +152,6 @@ class Stack:
             sections.append((f"log of {service}", container.logs(tail=60).decode(errors="replace")))
             show = container.labels.get("config.show")
             if show and container.status == "running":
-                _, output = container.exec_run(["sh", "-c", show])
-                sections.append((f"effective configuration of {service}", output.decode(errors="replace")))
+                _, output = self.attempt(container, "sh", "-c", show)
+                sections.append((f"effective configuration of {service}", output))
         return sections

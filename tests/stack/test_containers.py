@@ -1,0 +1,82 @@
+"""The containers of a profile: no root, nothing writable, one published port, health that means it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+from docker.models.containers import Container
+
+from tests.profiles import ROOT
+from tests.stacks import Stack, until
+
+
+def test_containers_run_without_privileges(stack: Stack) -> None:
+    for container in stack.containers():
+        host, config = container.attrs["HostConfig"], container.attrs["Config"]
+        assert config["User"] not in {"", "0", "root"}, container.name
+        assert host["ReadonlyRootfs"], container.name
+        assert host["CapDrop"] == ["ALL"], container.name
+        assert host["CapAdd"] is None, container.name
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], container.name
+        assert not host["Privileged"], container.name
+        assert 0 < host["PidsLimit"] <= 200, container.name
+        assert 0 < host["Memory"] <= 512 * 1024 * 1024, container.name
+
+
+def published(container: Container) -> dict[str, set[str]]:
+    ports = container.attrs["HostConfig"]["PortBindings"] or {}
+    return {inside: {b["HostIp"] for b in bindings} for inside, bindings in ports.items()}
+
+
+def test_only_the_front_end_and_the_mail_page_are_published(stack: Stack) -> None:
+    found = {c.labels["com.docker.compose.service"]: published(c) for c in stack.containers()}
+    assert {service: ports for service, ports in found.items() if ports} == {
+        stack.profile.name: {"80/tcp": {"127.0.0.1"}},
+        "mail": {"1080/tcp": {"127.0.0.1"}},
+    }
+
+
+def test_debugger_is_never_published_to_others() -> None:
+    """Whoever reaches the development server's debugger runs code on this machine."""
+    config = subprocess.run(
+        ["docker", "compose", "--profile", "dev", "config", "--format", "json"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "BIND": "0.0.0.0"},
+    ).stdout
+    assert [p["host_ip"] for p in json.loads(config)["services"]["dev"]["ports"]] == ["127.0.0.1"]
+
+
+def test_front_end_is_healthy_only_while_the_app_answers(stack: Stack) -> None:
+    def health() -> int:
+        """Run the health check of the image by hand, with less patience."""
+        _, curl, *arguments = stack.image(stack.front).attrs["Config"]["Healthcheck"]["Test"]
+        return stack.attempt(stack.front, curl, "--max-time", "2", *arguments)[0]
+
+    until(lambda: stack.front.attrs["State"]["Health"]["Status"] == "healthy", "the container is healthy")
+    assert health() == 0
+    workers = list(stack.workers())
+    stack.signal("STOP", workers)
+    try:
+        assert health() != 0
+    finally:
+        stack.signal("CONT", workers)
+
+
+def test_image_carries_the_files_of_the_folder(stack: Stack) -> None:
+    """Compose mounts the folders over the image's copies, for `make reload`: both must be the same."""
+    for container in stack.containers():
+        for mount in container.attrs["Mounts"]:
+            folder = mount["Destination"]
+            if mount["Type"] != "bind" or not folder.startswith("/srv/") or container.status != "running":
+                continue
+            script = f"cd {folder} && find . -type f ! -name '*.pyc' -exec sha256sum {{}} + | sort -k2"
+            baked = stack.docker.containers.run(
+                stack.image(container), ["-c", script], entrypoint="sh", remove=True, network_disabled=True
+            )
+            assert baked.decode().splitlines() == stack.execute(container, "sh", "-c", script).splitlines()
+            assert baked

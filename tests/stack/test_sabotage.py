@@ -1,0 +1,82 @@
+"""A smoke test that cannot fail proves nothing: break a profile on purpose, and see it fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stacks import Stack, copy_of_repository, until
+
+
+@pytest.fixture
+def stack(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(f"sabotage-{profile}")))
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+def failed_tests(stack: Stack) -> list[str]:
+    """Run `make smoke`; return the tests that failed, none where it passed."""
+    done = stack.make("smoke", check=False)
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.M)
+    assert bool(failed) == (done.returncode != 0), done.stdout
+    return failed
+
+
+def replace_in(stack: Stack, folder: str, pattern: str, new: str) -> None:
+    changed = 0
+    for file in (stack.folder / folder).rglob("*"):
+        if file.is_file() and file.suffix in {".conf", ".py", ".wsgi"}:
+            text = file.read_text(encoding="utf-8")
+            changed += bool(re.search(pattern, text))
+            file.write_text(re.sub(pattern, new, text), encoding="utf-8")
+    assert changed, f"{pattern} is nowhere in {folder}"
+
+
+def restart(stack: Stack) -> None:
+    """Restart past `make reload`, which would refuse; wait until something answers, whatever it is."""
+    for container in {stack.front, stack.app}:
+        container.restart(timeout=5)
+
+    def answers() -> bool:
+        return (
+            "HTTP/"
+            in stack.front.exec_run(["curl", "-si", "--max-time", "2", "http://127.0.0.1/"]).output.decode()
+        )
+
+    until(answers, "the front end answers, be it an error")
+
+
+def test_smoke_passes_on_a_sound_profile_and_fails_on_each_broken_one(stack: Stack) -> None:
+    assert failed_tests(stack) == []
+    assert (stack.folder / f"results/smoke-{stack.profile.name}.xml").is_file()
+
+    view = stack.folder / "app/guide/application.py"
+    sound = view.read_text(encoding="utf-8")
+    view.write_text(sound.replace('return "Hello World"', "raise RuntimeError"), encoding="utf-8")
+    restart(stack)
+    assert any("application" in test for test in failed_tests(stack)), "an app that answers 500"
+    view.write_text(sound, encoding="utf-8")
+
+
+@pytest.mark.production
+def test_smoke_fails_where_the_app_is_not_where_the_front_end_looks(stack: Stack) -> None:
+    replace_in(stack, stack.profile.name, r"/run/app/|app\.wsgi", "/nowhere/")
+    restart(stack)
+    assert failed_tests(stack)
+
+
+@pytest.mark.production
+def test_smoke_fails_where_static_files_are_missing(stack: Stack) -> None:
+    override = stack.folder / "compose.override.yaml"
+    override.write_text(
+        f"services:\n  {stack.profile.name}:\n    volumes: [{{type: tmpfs, target: /srv/static}}]\n",
+        encoding="utf-8",
+    )
+    stack.up()
+    assert any("static" in test for test in failed_tests(stack))
