@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -93,12 +94,20 @@ def test_head_has_the_headers_and_no_body(site: Site) -> None:
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
 
 
-def test_http_1_0_is_answered(base_url: str) -> None:
-    url = urlsplit(base_url)
-    connection = http.client.HTTPConnection(url.netloc, timeout=10)
-    connection._http_vsn, connection._http_vsn_str = 10, "HTTP/1.0"  # type: ignore[attr-defined]
-    connection.request("GET", "/application/hello")
-    assert connection.getresponse().read() == b"Hello World"
+@contextmanager
+def raw_get(site: Site, target: str, version: str = "HTTP/1.1") -> Iterator[http.client.HTTPResponse]:
+    """Ask for `target` as it is written: requests would tidy it."""
+    connection = http.client.HTTPConnection(urlsplit(site.base_url).netloc, timeout=10)
+    connection._http_vsn_str = version  # type: ignore[attr-defined]
+    with closing(connection):
+        connection.request("GET", target)
+        with connection.getresponse() as response:
+            yield response
+
+
+def test_http_1_0_is_answered(site: Site) -> None:
+    with raw_get(site, "/application/hello", "HTTP/1.0") as response:
+        assert (response.status, response.read()) == (200, b"Hello World")
 
 
 @pytest.mark.parametrize(
@@ -123,12 +132,9 @@ def test_static_file_has_its_type(site: Site, path: str, mime: str) -> None:
     ["no-such-file.css", "", "vendor/", "../app/config.py", "%2e%2e/app/config.py", "..%2fapp/config.py"],
 )
 def test_static_gives_nothing_but_its_files(site: Site, path: str) -> None:
-    url = urlsplit(site.base_url)
-    connection = http.client.HTTPConnection(url.netloc, timeout=10)
-    connection.request("GET", f"/static/{path}")  # as written: requests would tidy the dots away
-    answer = connection.getresponse()
-    assert answer.status in {400, 403, 404}
-    assert b"class Settings" not in answer.read()
+    with raw_get(site, f"/static/{path}") as response:
+        assert response.status in {400, 403, 404}
+        assert b"class Settings" not in response.read()
 
 
 def test_unchanged_static_file_is_not_sent_again(site: Site) -> None:

@@ -44,10 +44,8 @@ def restart(stack: Stack) -> None:
         container.restart(timeout=5)
 
     def answers() -> bool:
-        return (
-            "HTTP/"
-            in stack.front.exec_run(["curl", "-si", "--max-time", "2", "http://127.0.0.1/"]).output.decode()
-        )
+        command = ["curl", "-si", "--max-time", "2", "http://127.0.0.1/"]
+        return "HTTP/" in stack.attempt(stack.front, *command)[1]
 
     until(answers, "the front end answers, be it an error")
 
