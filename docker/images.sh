@@ -31,7 +31,8 @@ if ! docker compose "${profiles[@]}" --progress plain build 2>&1 | tee "$log" |
     tail -n 20 "$log" >&2
     failure='Failed to fetch|Could not (resolve|connect)|Temporary failure|Connection (refused|timed out)|ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|NewConnectionError|NameResolutionError|No matching distribution'
     if grep -qE "$failure" "$log"; then
-        mirror=$(grep -E "$failure" "$log" | grep -oE "https?://[^/ ']+|host='[^']+'|(ENOTFOUND|ECONNREFUSED) [^ ]+" | head -n 1)
+        mirror=$(grep -E "$failure|Looking in indexes" "$log" |
+            grep -oE "https?://[^ ']+|host='[^']+'|(ENOTFOUND|ECONNREFUSED) [^ ]+" | head -n 1 || true)
         die "the build cannot reach its mirror (${mirror:-see above}). Debian's mirror is the one in the base image (correct /etc/apt/sources.list*, then 'docker rmi debian:trixie-slim'); for Python's set PIP_INDEX_URL, for npm's NPM_CONFIG_REGISTRY, and behind a proxy HTTPS_PROXY."
     fi
     die "the build failed: see the lines above. Nothing that runs was changed."
