@@ -12,8 +12,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import DeclarativeBase
 
 from app.config import SQLITE_BUSY_SECONDS
-from app.mail import Mail
 from app.sijax import Sijax
+from app.smtp import Mail
 
 
 class Base(DeclarativeBase):

@@ -13,6 +13,7 @@ from app.guide import (
     cookies,
     errors,
     flashing,
+    mail,
     methods,
     request,
     routing,
@@ -41,6 +42,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     errors.chapter,
     flashing.chapter,
     uploads.chapter,
+    mail.chapter,
     wtf.chapter,
     sqlalchemy.chapter,
 )
