@@ -19,6 +19,10 @@ from app.extensions import db
 MIGRATIONS = str(Path(__file__).parent / "migrations")
 
 
+# What the table of the SQLite chapter takes, in characters a column.
+SQLITE_LIMITS = {"name": 100, "addr": 200, "city": 50, "pin": 10}
+
+
 def connect_sqlite() -> sqlite3.Connection:
     """Open the file of the SQLite chapter, which uses the standard library alone."""
     connection = sqlite3.connect(current_app.config["SQLITE_DATABASE"], timeout=SQLITE_BUSY_SECONDS)
@@ -31,10 +35,12 @@ def init_db() -> None:
     upgrade()
     with closing(connect_sqlite()) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS students"
-            " (student_id INTEGER PRIMARY KEY, name TEXT, addr TEXT, city TEXT, pin TEXT)"
+        columns = ", ".join(
+            f'{name} TEXT NOT NULL CONSTRAINT "{name} must have 1 to {limit} characters"'
+            f" CHECK (length({name}) BETWEEN 1 AND {limit} AND instr({name}, char(0)) = 0)"
+            for name, limit in SQLITE_LIMITS.items()
         )
+        connection.execute(f"CREATE TABLE IF NOT EXISTS students (student_id INTEGER PRIMARY KEY, {columns})")
 
 
 def schema_problem() -> str | None:

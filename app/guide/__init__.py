@@ -19,6 +19,7 @@ from app.guide import (
     routing,
     sessions,
     sqlalchemy,
+    sqlite,
     static_files,
     templates,
     uploads,
@@ -44,6 +45,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     uploads.chapter,
     mail.chapter,
     wtf.chapter,
+    sqlite.chapter,
     sqlalchemy.chapter,
 )
 
