@@ -1,0 +1,74 @@
+"""docker/base-image.sh: the local image, else a pulled one, else one built from this machine's mirror."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import docker
+from tests.profiles import ROOT
+
+pytestmark = pytest.mark.xdist_group("host")
+SCRIPT = str(ROOT / "docker/base-image.sh")
+
+
+@pytest.fixture
+def unknown() -> Iterator[str]:
+    """A name that no registry knows; what is built under it is removed."""
+    name = f"localhost/base-{uuid.uuid4().hex[:8]}:test"
+    yield name
+    images = docker.from_env().images
+    if images.list(name):
+        images.remove(name)
+
+
+def run(image: str, *prefix: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*prefix, SCRIPT],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "BASE_IMAGE": image},
+    )
+
+
+def test_local_image_is_used_at_once() -> None:
+    started = time.monotonic()
+    done = run("debian:trixie-slim")
+    assert time.monotonic() - started < 1
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_image_is_built_where_no_registry_has_it(unknown: str) -> None:
+    done = run(unknown)
+    assert done.returncode == 0, done.stderr
+    assert "No registry gives" in done.stdout
+    assert "==> Mirror: " in done.stdout
+    certificates = sorted(f"{p.name}\n" for p in Path("/usr/local/share/ca-certificates").rglob("*.crt"))
+    checks = (
+        ". /etc/os-release; echo $VERSION_CODENAME; ls /usr/local/share/ca-certificates\napt-get update -q"
+    )
+    output = docker.from_env().containers.run(unknown, ["sh", "-euc", checks], remove=True).decode()
+    assert output.startswith("trixie\n" + "".join(certificates))
+    assert docker.from_env().images.get(unknown).attrs["Size"] < 100_000_000
+
+
+def test_other_users_than_root_are_told_what_to_do(unknown: str) -> None:
+    done = run(unknown, "setpriv", "--reuid=65534", "--clear-groups")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "building it needs root" in done.stderr
+    assert f"sudo {SCRIPT}" in done.stderr
+
+
+def test_machine_without_network_is_told_to_check_its_mirrors(unknown: str) -> None:
+    done = run(unknown, "unshare", "--net")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: building {unknown} failed")
+    assert "mirrors" in done.stderr
