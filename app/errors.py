@@ -32,6 +32,7 @@ def error_response(error: HTTPException) -> Response:
         response = jsonify(status=error.code, error=error.name, detail=error.description)
     else:
         response = make_response(render_template("error.html", error=error))
+    response.vary.add("Accept")
     response.status_code = error.code
     for name, value in plain.headers:
         if name not in {"Content-Type", "Content-Length"}:

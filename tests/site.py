@@ -24,6 +24,10 @@ class Site(requests.Session):
         kwargs.setdefault("timeout", 20)
         return super().request(method, urljoin(self.base_url, url.lstrip("/")), *args, **kwargs)
 
+    def get(self, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        """GET `url`; the parent's own would follow redirects."""
+        return self.request("GET", url, **kwargs)
+
     def token(self, page: str) -> str:
         """Return the CSRF token of the first form of `page`."""
         text = self.get(page).text
