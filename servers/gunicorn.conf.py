@@ -15,5 +15,8 @@ threads = 4
 # A worker's heartbeat file must not wait for a disk.
 worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name unguessable
 
+# As the front ends take it; default: 4094.
+limit_request_line = 8190
+
 # It would be made in the home folder, which is read-only.
 control_socket_disable = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from flask import Blueprint, Flask, Response, render_template, send_from_directory
+from flask import Blueprint, Flask, Response, redirect, render_template, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 from pygments.formatters import HtmlFormatter
 
@@ -18,6 +18,7 @@ from app.guide import (
     request,
     routing,
     sessions,
+    sijax,
     sqlalchemy,
     sqlite,
     static_files,
@@ -47,6 +48,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     wtf.chapter,
     sqlite.chapter,
     sqlalchemy.chapter,
+    sijax.chapter,
 )
 
 blueprint = Blueprint("guide", __name__)
@@ -56,6 +58,12 @@ blueprint = Blueprint("guide", __name__)
 def index() -> ResponseReturnValue:
     """List all chapters."""
     return render_template("index.html")
+
+
+@blueprint.get("/favicon.ico")
+def favicon() -> ResponseReturnValue:
+    """Send a browser on that shows a page of bare text, and looks for the icon here."""
+    return redirect(url_for("static", filename="icon.svg"), 301)
 
 
 @blueprint.get("/highlight.css")

@@ -36,7 +36,7 @@ def test_page_names_what_served_it(site: Site, profile: str) -> None:
 def test_app_sees_the_address_that_the_client_used(site: Site) -> None:
     seen = inspect(site)
     url = urlsplit(site.base_url)
-    assert (seen["scheme"], seen["host"], seen["root"]) == (url.scheme, url.netloc, "")
+    assert (seen["scheme"], seen["host"], seen["root"]) == (url.scheme, url.netloc, site.base_url)
     assert seen["url"] == f"{url.scheme}://{url.netloc}/request/inspect"
 
 

@@ -1,0 +1,66 @@
+"""What README says is run: every command of it, in a checkout of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.profiles import PROFILES, ROOT
+from tests.stacks import Stack, copy_of_repository
+
+pytestmark = pytest.mark.xdist_group("host")
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = "".join(re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S))
+COMMANDS = [line.split("#")[0].strip() for line in BLOCKS.splitlines()]
+CI = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()[-1]
+ALREADY_RUNNING = {"make test", "make lint"}  # this test is a part of the first, which begins with the second
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    stack = Stack("nginx", copy_of_repository(tmp_path))
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    yield stack
+    stack.remove()
+
+
+def test_every_command_of_the_readme_works(stack: Stack) -> None:
+    commands = [command for command in COMMANDS if command not in ALREADY_RUNNING]
+    assert commands[0] == "make up PROFILE=nginx"
+    # The page shows how to stop before it shows what one does day by day.
+    for command in sorted(commands, key=lambda command: command == "make down"):
+        tool, *arguments = command.split()
+        if tool == "make":
+            said = stack.make(*arguments).stdout
+            assert said or command == "make status"
+        else:
+            assert (stack.folder / arguments[-1]).is_file(), command
+    assert stack.containers() == []
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    assert CI == "make test"
+    assert CI in COMMANDS
+
+
+def test_first_screen_has_every_profile() -> None:
+    screen = README.split("\n## ")[0]
+    rows = re.findall(r"\| `make up PROFILE=(\w+)` \|$", screen, re.M)
+    assert rows == list(PROFILES)
+    assert len(README.splitlines()) <= 150
+
+
+def test_files_that_the_readme_links_to_exist() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_workflow_tests_every_profile_with_the_same_command() -> None:
+    workflow = (ROOT / ".github/workflows/test.yaml").read_text(encoding="utf-8")
+    assert f"profile: [{', '.join(PROFILES)}]" in workflow
+    assert "make test PROFILE=${{ matrix.profile }}" in workflow
