@@ -73,7 +73,7 @@ def test_inspect_shows_the_connection_as_the_client_made_it(site: Site) -> None:
 def test_inspect_shows_form_and_files_of_a_post(site: Site) -> None:
     files = [
         ("file", ("Zoë.txt", b"twelve bytes", "text/plain")),
-        ("file", ("<b>.bin", b"\0" * 70_000, "application/octet-stream")),
+        ("file", ("<b>.bin", b"\0" * 600_000, "application/octet-stream")),
         ("none", ("", b"", "application/octet-stream")),
     ]
     data = {"note": ["one", "two"]}
@@ -84,7 +84,7 @@ def test_inspect_shows_form_and_files_of_a_post(site: Site) -> None:
     assert arrived["form"] == {"note": ["one", "two"]}
     assert arrived["files"] == [
         {"field": "file", "name": "Zoë.txt", "type": "text/plain", "size": 12},
-        {"field": "file", "name": "<b>.bin", "type": "application/octet-stream", "size": 70_000},
+        {"field": "file", "name": "<b>.bin", "type": "application/octet-stream", "size": 600_000},
     ]
 
 
