@@ -18,6 +18,7 @@ class Site(requests.Session):
     def __init__(self, base_url: str) -> None:
         super().__init__()
         self.base_url = base_url.rstrip("/") + "/"
+        self.headers["Referer"] = self.base_url  # as a browser says; by TLS a form is refused without it
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         kwargs.setdefault("allow_redirects", False)

@@ -36,9 +36,8 @@ def test_what_no_converter_accepts_is_not_found(site: Site, path: str) -> None:
     assert site.get(f"/variables/{path}").status_code == 404
 
 
-@pytest.mark.parametrize("path", [f"blog/{'9' * 5000}", f"rev/{'9' * 400}.0"])
-def test_a_number_too_large_to_hold_is_not_found(site: Site, path: str) -> None:
-    assert site.get(f"/variables/{path}").status_code == 404
+def test_a_number_too_large_to_hold_is_not_found(site: Site) -> None:
+    assert site.get(f"/variables/rev/{'9' * 400}.0").status_code == 404
 
 
 def test_a_missing_slash_at_the_end_is_redirected(site: Site) -> None:
