@@ -62,7 +62,9 @@ if ! "${compose[@]}" --profile "$profile" up --detach 2>"$scratch_error"; then
     give_up "$profile did not start: $(tail -n 1 "$scratch_error")"
 fi
 
-# Asks what a visitor would ask, through the published port.
+# Asks what a visitor would ask, through the published port. Docker's proxy takes the connection before
+# anything listens behind it, and drops it while we write: that must not end this script.
+trap '' PIPE
 ready() {
     local status
     exec 3<>"/dev/tcp/$address/$PORT" || return

@@ -48,6 +48,7 @@ def copy_of_repository(to: Path) -> Path:
         if (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
+    (to / ".venv").symlink_to(ROOT / ".venv")
     return to
 
 
@@ -137,7 +138,9 @@ class Stack:
     def workers(self) -> dict[int, str]:
         """Return the processes that answer pages: process id in the app's container → when it began."""
         # Enough requests that each of a handful of processes answers at least once.
-        pids = {int(re.findall(r"process <b>(\d+)</b>", self.site.get("/").text)[0]) for _ in range(40)}
+        pages = [self.site.get("/") for _ in range(40)]
+        assert {page.status_code for page in pages} == {200}
+        pids = {int(pid) for page in pages for pid in re.findall(r"process <b>(\d+)</b>", page.text)}
         return {pid: self.execute(self.app, "sh", "-c", IDENTITY, "sh", str(pid)).strip() for pid in pids}
 
     def signal(self, name: str, pids: list[int]) -> None:

@@ -23,7 +23,6 @@ ALREADY_RUNNING = {"make test", "make lint"}  # this test is a part of the first
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     stack = Stack("nginx", copy_of_repository(tmp_path))
-    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     yield stack
     stack.remove()
 
