@@ -57,3 +57,10 @@ def test_neither_table_shows_the_token(client: FlaskClient) -> None:
 def test_bytes_that_are_no_text_stay_quoted(client: FlaskClient) -> None:
     arrived = client.get("/request/inspect?a=%FF", headers=JSON).get_json()
     assert arrived["args"] == {"a": ["%FF"]}
+
+
+def test_inspect_names_the_session_s_cookie_and_keeps_its_value(client: FlaskClient) -> None:
+    client.set_cookie("session", "s3cret")
+    client.set_cookie("flavour", "oat")
+    arrived = client.get("/request/inspect", headers=JSON).get_json()
+    assert arrived["cookies"] == {"session": "(not shown)", "flavour": "oat"}
