@@ -38,8 +38,10 @@ fi
 
 if [ "$(os_release ID)" = debian ]; then
     apt_sources $codename >"$scratch/sources.list"
+elif [ -n "${DEBIAN_MIRROR:-}" ]; then
+    printf 'deb %s %s main\n' "$DEBIAN_MIRROR" $codename >"$scratch/sources.list"
 fi
-[ -s "$scratch/sources.list" ] || printf 'deb %s %s main\n' "${DEBIAN_MIRROR:?set DEBIAN_MIRROR to a Debian mirror: this machine names none}" $codename >"$scratch/sources.list"
+[ -s "$scratch/sources.list" ] || die "this machine names no Debian mirror to build $image from. Set DEBIAN_MIRROR to one, or: $manual."
 say "Mirror: $(awk '{ for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) { print $i; exit } }' "$scratch/sources.list")"
 
 mkdir -p "$scratch/certificates"

@@ -13,5 +13,11 @@ docker/images.sh "$@"
 tests/lint.sh "$@"
 say "Testing $*"
 names=$(IFS=, && echo "$*")
+left_behind() {
+    docker ps --all --quiet --filter name=test- && docker volume ls --quiet --filter name=test- &&
+        docker network ls --quiet --filter name=test-
+}
+before=$(left_behind)
 # Two stacks at a time: the tests of a profile stay together.
 .venv/bin/pytest --profiles "$names" --numprocesses 2 --dist loadgroup --junitxml results/test.xml
+[ "$(left_behind)" = "$before" ] || die "the tests left containers, volumes or networks behind: docker ps --all --filter name=test-"

@@ -13,6 +13,7 @@ import pytest
 
 import docker
 from tests.profiles import ROOT
+from tests.stacks import until
 
 pytestmark = pytest.mark.xdist_group("host")
 SCRIPT = str(ROOT / "docker/base-image.sh")
@@ -43,6 +44,42 @@ def test_local_image_is_used_at_once() -> None:
     done = run("debian:trixie-slim")
     assert time.monotonic() - started < 1
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    """A registry of our own, from Debian's package, that has an image named `<address>/base:test`."""
+    client = docker.from_env()
+    script = "apt-get update -q && apt-get install -q -y --no-install-recommends docker-registry"
+    config = (
+        "version: 0.1\nstorage: {filesystem: {rootdirectory: /tmp/registry}}\nhttp: {addr: '0.0.0.0:5000'}\n"
+    )
+    serve = f"printf %b '{config}' >/tmp/config.yml && exec docker-registry serve /tmp/config.yml"
+    server = client.containers.run(
+        "debian:trixie-slim",
+        ["sh", "-euc", f"{script} >&2; {serve}".replace("\n", "\\n")],
+        detach=True,
+        init=True,
+        ports={"5000/tcp": ("127.0.0.1", None)},
+    )
+    try:
+        until(lambda: b"listening on" in server.logs(), "the registry listens", 120)
+        server.reload()
+        name = f"127.0.0.1:{server.ports['5000/tcp'][0]['HostPort']}/base:test"
+        client.images.get("debian:trixie-slim").tag(name)
+        client.images.push(name)
+        client.images.remove(name)
+        yield name
+        client.images.remove(name)
+    finally:
+        server.remove(force=True, v=True)
+
+
+def test_image_is_pulled_where_a_registry_has_it(registry: str) -> None:
+    done = run(registry)
+    assert done.returncode == 0, done.stderr
+    assert "mmdebstrap" not in done.stdout
+    assert docker.from_env().images.get(registry)
 
 
 def test_image_is_built_where_no_registry_has_it(unknown: str) -> None:
