@@ -13,7 +13,7 @@ import pytest
 
 import docker
 from tests.profiles import ROOT
-from tests.stacks import until
+from tests.stacks import free_port, until
 
 pytestmark = pytest.mark.xdist_group("host")
 SCRIPT = str(ROOT / "docker/base-image.sh")
@@ -49,7 +49,7 @@ def test_local_image_is_used_at_once() -> None:
 @pytest.fixture
 def registry() -> Iterator[str]:
     """A registry of our own, from Debian's package, that has an image named `<address>/base:test`."""
-    client = docker.from_env()
+    client, port = docker.from_env(), free_port()
     script = "apt-get update -q && apt-get install -q -y --no-install-recommends docker-registry"
     config = (
         "version: 0.1\nstorage: {filesystem: {rootdirectory: /tmp/registry}}\nhttp: {addr: '0.0.0.0:5000'}\n"
@@ -60,12 +60,11 @@ def registry() -> Iterator[str]:
         ["sh", "-euc", f"{script} >&2; {serve}".replace("\n", "\\n")],
         detach=True,
         init=True,
-        ports={"5000/tcp": ("127.0.0.1", None)},
+        ports={"5000/tcp": ("127.0.0.1", port)},
     )
     try:
         until(lambda: b"listening on" in server.logs(), "the registry listens", 120)
-        server.reload()
-        name = f"127.0.0.1:{server.ports['5000/tcp'][0]['HostPort']}/base:test"
+        name = f"127.0.0.1:{port}/base:test"
         client.images.get("debian:trixie-slim").tag(name)
         client.images.push(name)
         client.images.remove(name)
