@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -79,27 +79,16 @@ def work(target: str, listener: socket.socket, channel: socket.socket, threads: 
     channel.send(READY)
 
     def serve() -> None:
-        poll = select.epoll()
-        poll.register(channel, select.EPOLLIN)
-        # A connection wakes one thread, not all of them in all workers.
-        poll.register(listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        retired = False
-        while not retired:
-            events = dict(poll.poll())
-            retired = channel.fileno() in events
-            if listener.fileno() in events:  # even if retired: maybe nobody else was woken for it
-                serve_one()
-
-    def serve_one() -> None:
-        try:
-            connection, _ = listener.accept()
-        except BlockingIOError:
-            return  # another thread was faster
-        with connection:
+        while channel not in select.select([listener, channel], [], [])[0]:
             try:
-                Connection(connection, None, server, None).run()
-            except Exception:
-                log.exception("a request ended early")
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                continue  # another thread was faster
+            with connection:
+                try:
+                    Connection(connection, None, server, None).run()
+                except Exception:
+                    log.exception("a request ended early")
 
     pool = [threading.Thread(target=serve) for _ in range(threads)]
     for thread in pool:
@@ -118,7 +107,7 @@ class Worker:
     process: subprocess.Popen[bytes]
     channel: socket.socket
     ready: bool = False
-    deadline: float = field(default=float("inf"))
+    deadline: float = float("inf")
     """When it is killed if it has not finished; a time of `time.monotonic`."""
 
 

@@ -1,0 +1,367 @@
+"""flup's supervisor: reload, replacement and stop, with real processes and a small application."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.fastcgi import Call, fetch
+
+ROOT = Path(__file__).parents[2]
+
+APPLICATION = """
+import json, os, pathlib, sys, time
+
+here = pathlib.Path(__file__).parent
+
+def until(name):
+    while not (here / name).exists():
+        time.sleep(0.005)
+
+def stream():
+    try:
+        yield b"one"
+        until("release")
+        yield b"two"
+        until("never")
+        yield b"three"
+    finally:
+        (here / "closed").touch()
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    path = environ["PATH_INFO"]
+    if path == "/pid":
+        return [str(os.getpid()).encode()]
+    if path == "/held":
+        (here / f"held-{environ['QUERY_STRING']}").touch()
+        until("release")
+    if path == "/stream":
+        return stream()
+    if path == "/log":
+        print("to the log", file=environ["wsgi.errors"], flush=True)
+    if path.startswith("/environ"):
+        body = environ["wsgi.input"].read()
+        known = {name: value for name, value in environ.items() if isinstance(value, (str, bool))}
+        return [json.dumps({**known, "body": len(body)}).encode()]
+    return [b"VERSION"]
+"""
+
+
+def eventually(happened: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.005)
+
+
+class Server:
+    """`servers.flup_server` as a process of its own, in a folder of its own."""
+
+    command = ("-m", "servers.flup_server")
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "flup.sock"
+        self.write(version="first")
+
+    def write(self, *, version: str) -> None:
+        self.install(APPLICATION.replace("VERSION", version))
+
+    def install(self, text: str) -> None:
+        """Put the code in place at once, as a deployment would."""
+        new = self.folder / "new"
+        new.write_text(text)
+        new.replace(self.folder / "small.py")
+
+    def start(self, *options: str) -> None:
+        self.process = self.popen(*options)
+        eventually(self.listens, "the socket")
+
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as visitor:
+            return visitor.connect_ex(str(self.socket)) == 0
+
+    def popen(self, *options: str) -> subprocess.Popen[bytes]:
+        command = [
+            sys.executable,
+            *self.command,
+            "small",
+            "--socket",
+            str(self.socket),
+            "--threads",
+            "2",
+            *options,
+        ]
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        with (self.folder / "log").open("wb") as log:
+            return subprocess.Popen(command, cwd=self.folder, env=environ, stderr=log)
+
+    def refusal(self) -> str:
+        """Start a server that must refuse with status 1; return what it says."""
+        assert self.popen().wait(timeout=20) == 1
+        return self.log()
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def says(self, text: str) -> None:
+        eventually(lambda: text in self.log(), f"the log says '{text}'")
+
+    def touch(self, name: str) -> None:
+        (self.folder / name).touch()
+
+    def appears(self, name: str) -> None:
+        eventually((self.folder / name).exists, name)
+
+    def workers(self) -> set[int]:
+        """Return the ids of the processes that answer; there are two of them."""
+        found: set[int] = set()
+
+        def both() -> bool:
+            with ThreadPoolExecutor(4) as pool:
+                found.update(pool.map(lambda _: int(fetch(self.socket, "/pid").body), range(8)))
+            return len(found) >= 2
+
+        eventually(both, "two workers answer")
+        return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    if hasattr(server, "process"):
+        server.touch("release")
+        server.touch("never")
+        server.process.terminate()
+        server.process.wait(timeout=30)
+
+
+def gone(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_reload_under_load_brings_new_code_and_drops_nothing(server: Server) -> None:
+    server.start()
+    answers: list[bytes] = []
+    finished = False
+
+    def visit() -> None:
+        while not finished:
+            response = fetch(server.socket)
+            assert response.status == 200
+            answers.append(response.body)
+
+    def only(version: bytes) -> None:
+        eventually(lambda: set(answers[-50:]) == {version}, f"all answers are {version!r}")
+
+    with ThreadPoolExecutor(8) as pool:
+        visitors = [pool.submit(visit) for _ in range(8)]
+        try:
+            only(b"first")
+            for version in ("second", "third"):
+                server.write(version=version)
+                server.process.send_signal(signal.SIGHUP)
+                only(version.encode())
+        finally:
+            finished = True
+    for visitor in visitors:
+        visitor.result()
+    assert set(answers) == {b"first", b"second", b"third"}
+
+
+def test_a_request_that_runs_outlasts_a_reload(server: Server) -> None:
+    server.start()
+    with Call(server.socket, "/held?a") as call:
+        server.appears("held-a")
+        server.write(version="second")
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: fetch(server.socket).body == b"second", "new code")
+        server.touch("release")
+        assert call.response().body == b"first"
+
+
+def test_new_code_that_does_not_load_leaves_the_old_in_service(server: Server) -> None:
+    server.start()
+    server.workers()
+    server.install("def")
+    server.process.send_signal(signal.SIGHUP)
+    server.says("the new code does not load; the old goes on")
+    assert "SyntaxError" in server.log()
+    assert fetch(server.socket).body == b"first"
+    server.write(version="second")
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: fetch(server.socket).body == b"second", "mended code")
+
+
+def test_a_killed_worker_is_replaced(server: Server) -> None:
+    server.start()
+    before = server.workers()
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: gone(victim), "the worker's end")
+    after = server.workers()
+    assert len(after) == 2
+    assert len(after - before) == 1
+
+
+def test_a_replacement_that_does_not_load_is_tried_again_and_the_others_serve(server: Server) -> None:
+    server.start()
+    victim = min(server.workers())
+    server.install("import nothing_of_this_name")
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: server.log().count("replacing it") >= 3, "repeated attempts")
+    assert fetch(server.socket).body == b"first"
+    server.write(version="second")
+    eventually(lambda: {fetch(server.socket).body for _ in range(20)} >= {b"second"}, "a replacement")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_finishes_the_requests_that_run(server: Server, number: signal.Signals) -> None:
+    server.start()
+    with Call(server.socket, "/held?a") as call:
+        server.appears("held-a")
+        server.process.send_signal(number)
+        eventually(lambda: not server.socket.exists(), "the socket's removal")
+        assert server.process.poll() is None
+        server.touch("release")
+        assert call.response().status == 200
+    assert server.process.wait(timeout=20) == 0
+
+
+def test_a_request_that_never_ends_is_cut_off_after_the_grace(server: Server) -> None:
+    server.command = (
+        "-c",
+        "from servers import flup_server as f; f.GRACE_SECONDS = 0.2; raise SystemExit(f.main())",
+    )
+    server.start()
+    with Call(server.socket, "/held?a"):
+        server.appears("held-a")
+        server.process.terminate()
+        assert server.process.wait(timeout=20) == 0
+
+
+def test_workers_end_when_the_supervisor_is_killed(server: Server) -> None:
+    server.start()
+    workers = server.workers()
+    server.process.kill()
+    eventually(lambda: all(map(gone, workers)), "the workers' end")
+
+
+def test_requests_beyond_the_threads_wait_for_their_turn(server: Server) -> None:
+    server.start()
+    server.workers()
+    calls = [Call(server.socket, f"/held?{number}") for number in range(12)]
+    eventually(lambda: len(list(server.folder.glob("held-*"))) == 4, "all threads at work")
+    server.touch("release")
+    for call in calls:
+        with call:
+            assert call.response().status == 200
+
+
+def test_a_socket_left_behind_is_replaced(server: Server) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(server.socket))
+    server.start()
+    eventually(lambda: "serve" in server.log(), "service")
+    assert fetch(server.socket).status == 200
+
+
+def test_the_socket_is_for_user_and_group_alone(server: Server) -> None:
+    server.start()
+    assert stat.filemode(server.socket.stat().st_mode) == "srw-rw----"
+
+
+def test_a_socket_in_use_is_left_to_its_owner(server: Server) -> None:
+    server.start()
+    server.workers()
+    expected = (
+        f"error: another process serves {server.socket}; stop it, or name another socket with --socket.\n"
+    )
+    assert server.refusal() == expected
+    assert fetch(server.socket).status == 200
+
+
+def test_a_file_in_place_of_the_socket_is_not_removed(server: Server) -> None:
+    server.socket.write_text("precious")
+    reason = f"{server.socket} cannot be made (Address already in use)"
+    assert server.refusal() == f"error: {reason}; name another socket with --socket.\n"
+    assert server.socket.read_text() == "precious"
+
+
+def test_an_application_that_refuses_to_start_speaks_for_itself(server: Server) -> None:
+    server.install("import sys; sys.exit('error: a setting is wrong.')")
+    assert server.refusal() == "error: a setting is wrong.\n"
+    assert not server.socket.exists()
+
+
+def test_check_loads_the_application_and_serves_nothing(server: Server) -> None:
+    assert server.popen("--check").wait(timeout=20) == 0
+    server.install("import nothing_of_this_name")
+    assert server.popen("--check").wait(timeout=20) == 1
+    assert "nothing_of_this_name" in server.log()
+    assert not server.socket.exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "script_name", "path_info"),
+    [
+        ("/environ/a%2F..//%C3%A4%0A?x=%00", "", "/environ/a/..//Ã¤\n"),
+        ("/below/environ/x", "/below", "/environ/x"),
+    ],
+)
+def test_the_application_sees_the_path_that_was_sent(
+    server: Server, uri: str, script_name: str, path_info: str
+) -> None:
+    """lighttpd hands on `/` for `//` and `_` for a line's end, which no other front end does."""
+    server.start()
+    environ = json.loads(fetch(server.socket, uri, SCRIPT_NAME=script_name, PATH_INFO="/environ").body)
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == (script_name, path_info)
+
+
+def test_the_application_knows_how_it_is_run(server: Server) -> None:
+    server.start()
+    environ = json.loads(fetch(server.socket, "/environ").body)
+    names = ("wsgi.multiprocess", "wsgi.multithread", "wsgi.run_once", "wsgi.input_terminated")
+    assert [environ[name] for name in names] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 300_000])
+def test_a_body_arrives_whole(server: Server, size: int) -> None:
+    """Read to its end, not to CONTENT_LENGTH: a front end may not know the length."""
+    server.start()
+    response = fetch(server.socket, "/environ", b"x" * size, CONTENT_LENGTH="")
+    assert json.loads(response.body)["body"] == size
+
+
+def test_a_stream_is_sent_piece_by_piece_and_stops_when_nobody_listens(server: Server) -> None:
+    server.start()
+    with Call(server.socket, "/stream") as call:
+        pieces = call.pieces()
+        assert next(pieces).startswith(b"Status: 200 OK\r\n")
+        assert next(pieces) == b"one"
+        server.touch("release")
+        assert next(pieces) == b"two"
+    server.touch("never")
+    server.appears("closed")
+
+
+def test_what_the_application_logs_stays_in_its_own_log(server: Server) -> None:
+    server.start()
+    assert fetch(server.socket, "/log").body == b"first"
+    assert "to the log" in server.log()
