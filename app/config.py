@@ -38,10 +38,10 @@ class ConfigError(Exception):
 class Settings:
     """The application's settings; each stands in the environment as ``APP_…`` or ``MAIL_…``."""
 
-    secret_key: str
+    secret_key: str = field(repr=False)
     data_folder: Path
     upload_folder: Path
-    database_url: str
+    database_url: str = field(repr=False)
     proxy_hops: int = 0
     """How many HTTP proxies stand before the app: 0 for mod_wsgi, FastCGI and the development server."""
     front_end: str = "none"
@@ -49,20 +49,24 @@ class Settings:
     server: str = "none"
     vendor_folder: Path | None = None
     """Where the app itself finds `/static/vendor/`; set where no front end serves it (dev)."""
-    mail: Mapping[str, object] = field(default_factory=dict)
+    mail: Mapping[str, object] = field(default_factory=dict, repr=False)
     """Flask-Mail's own keys."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Raise ConfigError for a variable that does not exist or whose value cannot be used."""
+        """Raise ConfigError for a variable that does not exist or whose value cannot be used.
+
+        An empty variable counts as not set: compose files and units pass such for what they leave open.
+        """
+        environ = {name: value for name, value in environ.items() if value}
         _refuse_unknown("APP_", VARIABLES, environ)
         _refuse_unknown("MAIL_", MAIL_VARIABLES.keys(), environ)
-        data = Path(environ.get("APP_DATA_FOLDER", "/var/lib/app"))
+        data = Path(environ.get("APP_DATA_FOLDER", "/var/lib/app")).resolve()
         vendor = environ.get("APP_VENDOR_FOLDER")
         return cls(
             secret_key=_read_secret(Path(environ.get("APP_SECRET_KEY_FILE", "/run/secrets/secret_key"))),
             data_folder=data,
-            upload_folder=Path(environ.get("APP_UPLOAD_FOLDER", data / "uploads")),
+            upload_folder=Path(environ.get("APP_UPLOAD_FOLDER", data / "uploads")).resolve(),
             database_url=environ.get("APP_DATABASE_URL", f"sqlite:///{data / 'students.sqlite3'}"),
             proxy_hops=_whole_number("APP_PROXY_HOPS", environ.get("APP_PROXY_HOPS", "0")),
             front_end=environ.get("APP_FRONT_END", "none"),

@@ -61,5 +61,9 @@ def init_app(app: Flask) -> None:
 
     @app.cli.command("init-db", help="Create or upgrade the databases; safe to run twice, or twice at once.")
     def init_db_command() -> None:
-        init_db()
+        try:
+            init_db()
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            reason = str(getattr(error, "orig", None) or error)
+            raise click.ClickException(f"The schema cannot be brought up to date ({reason}).") from None
         click.echo(f"The schema is at revision {app.extensions['schema_head']}.")

@@ -6,7 +6,7 @@ import errno
 import sqlite3
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 
@@ -40,8 +40,15 @@ def error_response(error: HTTPException) -> Response:
     return response
 
 
-def _database_down(_error: Exception) -> Response:
-    return error_response(ServiceUnavailable("The database does not answer. Please try again in a moment."))
+# Not their subclasses: a broken constraint or a wrong statement is no outage.
+DATABASE_DOWN = (DatabaseError, OperationalError, sqlite3.DatabaseError, sqlite3.OperationalError)
+
+
+def _database_down(error: Exception) -> Response:
+    if type(error) in DATABASE_DOWN:
+        detail = "The database does not answer. Please try again in a moment."
+        return error_response(ServiceUnavailable(detail))
+    raise error
 
 
 def _disk_full(error: OSError) -> Response:
@@ -53,6 +60,6 @@ def _disk_full(error: OSError) -> Response:
 def init_app(app: Flask) -> None:
     """Register a handler for every error that a visitor can meet."""
     app.register_error_handler(HTTPException, error_response)
-    app.register_error_handler(OperationalError, _database_down)
-    app.register_error_handler(sqlite3.OperationalError, _database_down)
+    app.register_error_handler(DatabaseError, _database_down)
+    app.register_error_handler(sqlite3.DatabaseError, _database_down)
     app.register_error_handler(OSError, _disk_full)

@@ -10,5 +10,5 @@ from app.config import ConfigError
 try:
     application = create_app()
 except ConfigError as error:
-    print(f"error: {error}", file=sys.stderr)  # noqa: T201  no logger yet
+    print(f"Error: {error}", file=sys.stderr)  # noqa: T201  no logger yet
     sys.exit(1)
