@@ -11,7 +11,9 @@ from pygments.formatters import HtmlFormatter
 from app.guide import (
     application,
     cookies,
+    deployment,
     errors,
+    extensions,
     flashing,
     mail,
     methods,
@@ -49,6 +51,8 @@ CHAPTERS: tuple[Chapter, ...] = (
     sqlite.chapter,
     sqlalchemy.chapter,
     sijax.chapter,
+    extensions.chapter,
+    deployment.chapter,
 )
 
 blueprint = Blueprint("guide", __name__)
