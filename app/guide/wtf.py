@@ -43,7 +43,9 @@ class ContactForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     homepage = StringField("Homepage", [Optional(), URL()], render_kw={"type": "url"})
     computer = StringField("IP address of your computer", [Optional(), IPAddress(ipv4=True, ipv6=True)])
     language = SelectField("Language", choices={"cpp": "C++", "py": "Python"})
-    password = PasswordField("Password", [Optional(), Length(8, 100)])
+    password = PasswordField(
+        "Password", [Optional(), Length(8, 100)], render_kw={"autocomplete": "new-password"}
+    )
     newsletter = BooleanField("Send me the newsletter")
     submit = SubmitField("Send")
 
