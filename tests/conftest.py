@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: holds a time; runs with nothing beside it")
     config.addinivalue_line("markers", "production: for the profiles that are meant for production")
 
 
@@ -30,10 +31,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each chosen profile; the tests of a profile stay on one worker."""
     if "profile" in metafunc.fixturenames:
         names = metafunc.config.getoption("--profiles").split(",")
-        if metafunc.definition.get_closest_marker("production"):
-            names = [name for name in names if name in PRODUCTION]
         marked = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
         metafunc.parametrize("profile", marked, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not meant for a profile: it is no test of that profile, so it is not skipped."""
+    kept = [
+        item
+        for item in items
+        if not item.get_closest_marker("production")
+        or getattr(item, "callspec").params["profile"] in PRODUCTION  # noqa: B009  only parametrised items have it
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,7 @@ def run(image: str, *prefix: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.alone
 def test_local_image_is_used_at_once() -> None:
     started = time.monotonic()
     done = run("debian:trixie-slim")

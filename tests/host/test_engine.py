@@ -59,6 +59,7 @@ def assert_refused(answer: tuple[int, str], *sentences: str) -> None:
         assert sentence in last
 
 
+@pytest.mark.alone
 def test_nothing_is_said_and_done_where_an_engine_answers() -> None:
     started = time.monotonic()
     done = subprocess.run([ROOT / "docker/engine.sh"], check=True, capture_output=True, text=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,20 +69,3 @@ def test_build_that_cannot_reach_its_mirror_names_it(stack: Stack) -> None:
         "PIP_INDEX_URL",
         PIP_INDEX_URL="http://127.0.0.1:9/simple",
     )
-
-
-def test_up_when_it_is_up_and_up_after_a_change_are_quick(stack: Stack) -> None:
-    """Issue 2, line 4: 10 s to the first 200 with images built, 8 s after a change of one file."""
-    stack.up()
-    stack.make("down")
-    assert seconds(stack) <= 10
-    view = stack.folder / "app/guide/application.py"
-    view.write_text(view.read_text(encoding="utf-8").replace("Hello World", "Hello Change"), encoding="utf-8")
-    assert seconds(stack) <= 8
-    assert stack.site.get("/application/hello").text == "Hello Change"
-
-
-def seconds(stack: Stack) -> float:
-    started = time.monotonic()
-    stack.up()
-    return time.monotonic() - started
