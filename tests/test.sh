@@ -18,7 +18,7 @@ left_behind() {
         docker network ls --quiet --filter name=test-
 }
 before=$(left_behind)
-.venv/bin/pytest --profiles "$names" -m alone --junitxml results/alone.xml
+.venv/bin/pytest tests --profiles "$names" -m alone --junitxml results/alone.xml
 # Two stacks at a time: the tests of a profile stay together.
-.venv/bin/pytest --profiles "$names" -m "not alone" --numprocesses 2 --dist loadgroup --junitxml results/test.xml
+.venv/bin/pytest tests --profiles "$names" -m "not alone" --numprocesses 2 --dist loadgroup --junitxml results/test.xml
 [ "$(left_behind)" = "$before" ] || die "the tests left containers, volumes or networks behind: docker ps --all --filter name=test-"
