@@ -1,12 +1,13 @@
 """httpd with mod_wsgi, replaced without losing a request: SIGHUP takes new code and configuration.
 
 httpd's own graceful restart ends mod_wsgi's processes while its old workers still hold requests for them;
-those fail. So a second httpd starts beside the first, on the same port; the first asks its clients to
-connect anew, closes its ears, finishes what it has begun, and ends. A new one that does not start changes
-nothing. The port is shared by SO_REUSEPORT (ListenCoresBucketsRatio), and with net.ipv4.tcp_migrate_req=1
-the kernel hands connections that nobody took yet from the old one to the new one.
+those fail. So a second httpd starts beside the first, on the same port; the first has its clients connect
+anew, listens no more, finishes what it has begun, and ends. A new one that cannot start changes nothing.
+The port is shared by SO_REUSEPORT (ListenCoresBucketsRatio); where net.ipv4.tcp_migrate_req is 1, the
+kernel hands connections that nobody has taken yet from the old one to the new one.
 
 Start: ``python3 servers/httpd.py``, with the variables of ``/etc/apache2/envvars``. Stop: ``SIGTERM``.
+Only see whether it would start: ``python3 servers/httpd.py --check``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ import sys
 import time
 from pathlib import Path
 
-# A client that was not told to connect anew may use its connection again for as long as httpd keeps it:
+CODE = Path(__file__).resolve().parent.parent
+# Loads the application, where httpd is root's: the user of WSGIDaemonProcess.
+USER = "app"
+
+# A client that was not told to connect anew may use its connection for as long as httpd keeps it:
 # KeepAliveTimeout in apache2.conf.
 KEEP_ALIVE_SECONDS = 5.0
 START_SECONDS = 20.0
@@ -32,59 +37,100 @@ class Httpd:
         self.pid_file = pid_file
         # apache/conf-available/wsgi-process.conf closes the connections of an httpd for which this exists.
         self.leaving = Path(f"{pid_file}.leaving")
-        self.leaving.unlink(missing_ok=True)
+        for left_behind in (self.pid_file, self.leaving):
+            left_behind.unlink(missing_ok=True)
+        self.stop_at: float | None = None
         self.process = subprocess.Popen(
-            ["/usr/sbin/apache2", "-D", "FOREGROUND"], env={**os.environ, "APACHE_PID_FILE": str(pid_file)}
+            ["/usr/sbin/apache2", "-D", "FOREGROUND"],
+            env={**os.environ, "APACHE_PID_FILE": str(pid_file)},
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS),
         )
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process is gone."""
+        return self.process.poll() is not None
 
     def serves(self) -> bool:
         """Return whether it listens before START_SECONDS are over: then it has written its pid file."""
         deadline = time.monotonic() + START_SECONDS
-        while self.process.poll() is None and time.monotonic() < deadline:
+        while not self.ended and time.monotonic() < deadline:
             if self.pid_file.exists():
                 return True
             time.sleep(0.02)
         return False
 
     def leave(self) -> None:
-        """Have clients connect anew, to the other httpd; then let it finish what it has begun."""
+        """Have clients connect anew, to the other httpd, before it stops."""
         self.leaving.touch()
-        time.sleep(KEEP_ALIVE_SECONDS)
-        self.stop()
+        self.stop_at = time.monotonic() + KEEP_ALIVE_SECONDS
+
+    def stop_when_due(self) -> None:
+        """Stop it once no client can have a connection that it was not told to give up."""
+        if self.stop_at is not None and time.monotonic() >= self.stop_at:
+            self.stop_at = None
+            self.stop()
 
     def stop(self) -> None:
         """Let it finish what it has begun, and end."""
         self.process.send_signal(signal.SIGWINCH)
 
 
-def main() -> int:
+def sound() -> bool:
+    """Return whether httpd takes its configuration and the application starts; say what is wrong."""
+    user = USER if os.geteuid() == 0 else None
+    checks = (
+        subprocess.run(["/usr/sbin/apache2", "-t"], capture_output=True, text=True, check=False),
+        subprocess.run(
+            ["venv/bin/python", "-B", "-c", "import app.wsgi"],  # noqa: S607  of CODE
+            capture_output=True, text=True, check=False,
+            cwd=CODE, user=user, group=user, extra_groups=[] if user else None,
+        ),
+    )  # fmt: skip
+    for failed in filter(lambda check: check.returncode, checks):
+        sys.stderr.write(failed.stderr)
+    return not any(check.returncode for check in checks)
+
+
+def serve() -> int:
     """Keep one httpd serving; return the exit status."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     folder = Path(os.environ["APACHE_RUN_DIR"])
     started = 1
-    current = Httpd(folder / "httpd-1.pid")
-    leaving: list[Httpd] = []
+    current, old = Httpd(folder / "httpd-1.pid"), None
+    replacement_wanted = False
     while True:
-        received = signal.sigwait(SIGNALS)
-        leaving = [httpd for httpd in leaving if httpd.process.poll() is None]
-        if current.process.poll() is not None:
-            for httpd in leaving:
+        received = signal.sigtimedwait(SIGNALS, 1.0)
+        number = received.si_signo if received else None
+        if old:
+            old.stop_when_due()
+            old = None if old.ended else old
+        if current.ended or number in {signal.SIGTERM, signal.SIGINT}:
+            status = current.process.poll()
+            for httpd in filter(None, (old, current)):
                 httpd.stop()
-            return current.process.returncode or 1
-        if received == signal.SIGHUP:
-            started += 1
-            new = Httpd(folder / f"httpd-{started}.pid")
-            if new.serves():
-                current.leave()
-                leaving.append(current)
-                current = new
-            else:
-                new.process.kill()
-                print("error: the new httpd did not start; the old one serves on.", file=sys.stderr)  # noqa: T201
-        elif received in {signal.SIGTERM, signal.SIGINT}:
-            for httpd in [*leaving, current]:
-                httpd.stop()
-            return max(httpd.process.wait() for httpd in [*leaving, current])
+                httpd.process.wait()
+            return current.process.returncode if status is None else 1
+        replacement_wanted |= number == signal.SIGHUP
+        # Two at a time: memory and threads are counted for that.
+        if replacement_wanted and not old:
+            replacement_wanted = False
+            if sound():
+                started += 1
+                new = Httpd(folder / f"httpd-{started}.pid")
+                if new.serves():
+                    current.leave()
+                    current, old = new, current
+                else:
+                    new.process.kill()
+
+
+def main() -> int:
+    """Check or serve; return the exit status."""
+    # Blocked, a signal waits until serve() asks for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    if not sound():
+        return 1
+    return 0 if "--check" in sys.argv[1:] else serve()
 
 
 if __name__ == "__main__":
