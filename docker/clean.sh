@@ -16,5 +16,5 @@ case "$answer" in
     *) die "nothing was removed." ;;
 esac
 docker/engine.sh
-docker compose --profile '*' down --remove-orphans --volumes
+docker compose --progress quiet --profile '*' down --remove-orphans --volumes
 say "Stack '$STACK' and its data are gone (images and secrets stay: 'docker image prune', 'rm -r secrets')"
