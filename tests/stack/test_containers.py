@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 
+import pytest
 from docker.models.containers import Container
 
 from tests.profiles import ROOT
@@ -51,13 +52,21 @@ def test_debugger_is_never_published_to_others() -> None:
     assert [p["host_ip"] for p in json.loads(config)["services"]["dev"]["ports"]] == ["127.0.0.1"]
 
 
+@pytest.mark.parametrize("role", ["front end", "mail catcher"])
+def test_container_becomes_healthy(stack: Stack, role: str) -> None:
+    service = stack.profile.name if role == "front end" else "mail"
+    until(
+        lambda: stack.container(service).attrs["State"]["Health"]["Status"] == "healthy",
+        f"{service} is healthy",
+    )
+
+
 def test_front_end_is_healthy_only_while_the_app_answers(stack: Stack) -> None:
     def health() -> int:
         """Run the health check of the image by hand, with less patience."""
         _, curl, *arguments = stack.image(stack.front).attrs["Config"]["Healthcheck"]["Test"]
         return stack.attempt(stack.front, curl, "--max-time", "2", *arguments)[0]
 
-    until(lambda: stack.front.attrs["State"]["Health"]["Status"] == "healthy", "the container is healthy")
     assert health() == 0
     workers = list(stack.workers())
     stack.signal("STOP", workers)
