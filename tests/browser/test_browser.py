@@ -128,7 +128,7 @@ def test_uploaded_file_is_listed_and_comes_back(page: Page, sample: Path) -> Non
 def test_mail_is_seen_in_the_catchers_page(page: Page, stack: Stack) -> None:
     subject = f"Hello {uuid.uuid4().hex[:8]}"
     page.goto("/mail/")
-    page.get_by_label("To").fill("ann@example.org")
+    page.get_by_label("To", exact=True).fill("ann@example.org")
     page.get_by_label("Subject").fill(subject)
     page.get_by_label("Text").fill("A few words.")
     page.get_by_role("button", name="Send", exact=True).click()
