@@ -52,7 +52,11 @@ for service in $(docker compose --profile '*' ps --all --services); do
 done
 
 give_up() {
-    "${compose[@]}" --profile '*' down --remove-orphans
+    # A start that was cancelled may have a container made after the first look.
+    for _ in 1 2 3; do
+        "${compose[@]}" --profile '*' down --remove-orphans
+        [ -n "$(docker ps --all --quiet --filter "label=com.docker.compose.project=$STACK")" ] || break
+    done
     die "$*"
 }
 

@@ -22,7 +22,7 @@ def test_containers_run_without_privileges(stack: Stack) -> None:
         assert host["CapAdd"] is None, container.name
         assert host["SecurityOpt"] == ["no-new-privileges:true"], container.name
         assert not host["Privileged"], container.name
-        assert 0 < host["PidsLimit"] <= 200, container.name
+        assert 0 < host["PidsLimit"] <= 1000, container.name
         assert 0 < host["Memory"] <= 512 * 1024 * 1024, container.name
 
 
