@@ -18,7 +18,7 @@ chapter = Chapter(
     summary="A front end for the network, an application server for Python, and behind both the application.",
 )
 
-FRONT_ENDS = ("nginx", "apache", "lighttpd")  # each has a folder of that name, with the files to copy
+NO_FRONT_END = "none"  # any other has a folder of its name, with the files to copy
 FLAGS = (
     "wsgi.version",
     "wsgi.url_scheme",
@@ -41,7 +41,7 @@ class Stop(NamedTuple):
 @chapter.get("/")
 def page() -> ResponseReturnValue:
     settings: Settings = current_app.extensions["settings"]
-    readme = f"{settings.front_end}/README.md" if settings.front_end in FRONT_ENDS else None
+    readme = f"{settings.front_end}/README.md" if settings.front_end != NO_FRONT_END else None
     flags = {name: request.environ.get(name, "not set") for name in FLAGS}
     return chapter.page(stops=route(settings), flags=flags, readme=readme)
 
@@ -49,7 +49,7 @@ def page() -> ResponseReturnValue:
 def route(settings: Settings) -> list[Stop]:
     """List what a request passes, from the browser to this process."""
     stops = [Stop("Browser", "the client", "")]
-    if settings.front_end in FRONT_ENDS:
+    if settings.front_end != NO_FRONT_END:
         stops.append(Stop(settings.front_end, "front end: TLS, static files, limits", "HTTP"))
     stops.append(Stop(settings.server, "application server", settings.transport))
     stops.append(Stop("app.wsgi:application", f"this application, process {os.getpid()}", "WSGI"))
