@@ -8,8 +8,8 @@ A supervisor, which never imports the application, holds the listening socket an
 is a fresh interpreter, so a reload is a new generation of workers on the same socket: the old one goes
 on until the new one has loaded, then finishes its requests. Nothing that waits in the socket is lost.
 
-Supervisor and worker share a socket pair: the worker says ``READY`` on it, the supervisor closes its
-side to retire the worker, and whoever dies, however, is noticed by the other at once.
+Supervisor and worker share a socket pair: the worker says ``READY`` on it, the supervisor ``SERVE``, and
+closes its side to retire the worker. Whoever dies, however, is noticed by the other at once.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -35,7 +36,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flup.server.fcgi_base import BaseFCGIServer, Connection
 
-READY = b"r"
+READY, SERVE = b"r", b"s"
 GRACE_SECONDS = 25
 """How long a worker may go on with its requests once it is told to finish."""
 TICK_SECONDS = 1
@@ -72,11 +73,13 @@ def mend(application: WSGIApplication) -> WSGIApplication:
 
 
 def work(target: str, listener: socket.socket, channel: socket.socket, threads: int) -> None:
-    """Serve until the supervisor closes its side of `channel`; return when all requests are answered."""
+    """Serve from ``SERVE`` until the supervisor closes `channel`; return when all requests are answered."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # a terminal or systemd may tell all: the channel decides
     server = BaseFCGIServer(mend(load(target)), multithreaded=threads > 1, multiprocess=True)
     channel.send(READY)
+    if channel.recv(1) != SERVE:
+        return
 
     def serve() -> None:
         while channel not in select.select([listener, channel], [], [])[0]:
@@ -109,6 +112,11 @@ class Worker:
     ready: bool = False
     deadline: float = float("inf")
     """When it is killed if it has not finished; a time of `time.monotonic`."""
+
+    def serve(self) -> None:
+        """Put it in service; if it has died meanwhile, its silence will tell."""
+        with suppress(BrokenPipeError):
+            self.channel.send(SERVE)
 
 
 class Supervisor:
@@ -161,6 +169,8 @@ class Supervisor:
             worker.ready = True
             if worker in self.starting:
                 self.advance()
+            elif worker in self.serving:
+                worker.serve()
             return
         self.selector.unregister(worker.channel)
         worker.channel.close()
@@ -184,6 +194,8 @@ class Supervisor:
         while len(self.starting) < self.processes:
             self.starting.append(self.start_worker())
         if all(worker.ready for worker in self.starting):
+            for worker in self.starting:
+                worker.serve()
             self.retire(self.serving)
             self.serving, self.starting, self.started = self.starting, [], True
             log.info("%d workers with %d threads serve %s", self.processes, self.threads, self.path)

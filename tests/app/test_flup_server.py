@@ -202,13 +202,13 @@ def test_a_request_that_runs_outlasts_a_reload(server: Server) -> None:
 def test_old_code_serves_until_all_of_the_new_has_loaded(server: Server) -> None:
     server.start()
     server.workers()
-    server.install(
-        APPLICATION.replace("VERSION", "second")
-        + "\nif (here / 'one').exists(): until('release')\n(here / 'one').touch()\n"
-    )
+    second_waits = "if (here / 'one').exists(): (here / 'two').touch(); until('release')"
+    server.install(APPLICATION.replace("VERSION", "second") + f"\n{second_waits}\n(here / 'one').touch()\n")
     server.process.send_signal(signal.SIGHUP)
-    for version in ("second", "first", "second", "first"):
-        server.answers(version)
+    server.appears("two")
+    assert {fetch(server.socket).body for _ in range(20)} == {b"first"}
+    server.touch("release")
+    server.answers("second")
 
 
 def test_new_code_that_does_not_load_leaves_the_old_in_service(server: Server) -> None:
