@@ -33,7 +33,7 @@ reload: ## Take new code, templates or server configuration into service, withou
 
 smoke: known-profile ## Check the running PROFILE in seconds; JUnit goes to results/smoke-PROFILE.xml
 	@tests/setup.sh
-	@.venv/bin/pytest -q tests/contract --profiles $(PROFILE) --base-url http://127.0.0.1:$${PORT:-8080} \
+	@.venv/bin/pytest -q --maxfail 10 --tb short tests/contract --profiles $(PROFILE) --base-url http://127.0.0.1:$${PORT:-8080} \
 	  --junitxml results/smoke-$(PROFILE).xml
 
 test: known-profile ## Set up everything and test every profile (or one: PROFILE=apache)
