@@ -74,6 +74,27 @@ def visitors(stack: Stack, number: int = 4) -> Iterator[list[str]]:
         assert answered > number, "the visitors asked nothing"
 
 
+# First of all, while the processes of the start serve: a reload goes on after `make reload` has ended.
+@pytest.mark.production
+@pytest.mark.parametrize("broken", ["code", "configuration"])
+def test_reload_refuses_what_is_broken_and_goes_on_serving(stack: Stack, broken: str) -> None:
+    file = (
+        stack.folder / "app/guide/variables.py"
+        if broken == "code"
+        else next((stack.folder / stack.profile.name).rglob("*app*.conf"))
+    )
+    sound = file.read_text(encoding="utf-8")
+    before = stack.workers()
+    try:
+        file.write_text(f"{sound}\n}}}} this is no {broken} {{{{\n", encoding="utf-8")
+        refused = stack.make("reload", check=False)
+        assert refused.returncode != 0
+        assert "Nothing was changed; what ran goes on." in refused.stdout
+        assert stack.workers().items() <= before.items(), "no new process serves"
+    finally:
+        file.write_text(sound, encoding="utf-8")
+
+
 @pytest.mark.production
 def test_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack) -> None:
     view = stack.folder / "app/guide/application.py"
@@ -109,26 +130,6 @@ def test_reload_takes_new_configuration_into_service(stack: Stack) -> None:
     assert changed == 1
     stack.make("reload")
     until(lambda: upload() == 413, "the smaller limit holds")
-
-
-@pytest.mark.production
-@pytest.mark.parametrize("broken", ["code", "configuration"])
-def test_reload_refuses_what_is_broken_and_goes_on_serving(stack: Stack, broken: str) -> None:
-    file = (
-        stack.folder / "app/guide/variables.py"
-        if broken == "code"
-        else next((stack.folder / stack.profile.name).rglob("*app*.conf"))
-    )
-    sound = file.read_text(encoding="utf-8")
-    before = stack.workers()
-    try:
-        file.write_text(f"{sound}\n}}}} this is no {broken} {{{{\n", encoding="utf-8")
-        refused = stack.make("reload", check=False)
-        assert refused.returncode != 0
-        assert "Nothing was changed; what ran goes on." in refused.stdout
-        assert stack.workers().items() <= before.items(), "no new process serves"
-    finally:
-        file.write_text(sound, encoding="utf-8")
 
 
 def test_development_server_shows_a_change_without_any_command(tmp_path: Path) -> None:
