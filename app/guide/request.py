@@ -47,6 +47,7 @@ def inspect() -> ResponseReturnValue:
         "url": url_for(".inspect", _external=True),
         "root": request.url_root,
         "script_name": request.script_root,
+        "authorization": request.authorization.type if request.authorization else None,
     }
     response = jsonify(arrived) if wants_json() else chapter.render("request-inspect.html", arrived=arrived)
     response.vary.add("Accept")

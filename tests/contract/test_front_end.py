@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
+import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -94,13 +96,90 @@ def test_head_has_the_headers_and_no_body(site: Site) -> None:
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
 
 
+def test_head_of_what_could_be_compressed_has_the_length_of_get(site: Site) -> None:
+    headers = {"Accept-Encoding": "gzip"}
+    get = site.get("/application/hello", headers=headers)
+    assert site.head("/application/hello", headers=headers).headers["Content-Length"] == "11"
+    assert get.headers["Content-Length"] == "11"
+
+
+def test_authorization_reaches_the_app(site: Site) -> None:
+    assert inspect(site)["authorization"] is None
+    assert inspect(site, Authorization="Basic YTpi")["authorization"] == "basic"
+
+
+def test_trace_is_refused(site: Site) -> None:
+    assert site.request("TRACE", "/").status_code == 405
+
+
+@pytest.mark.production
+def test_server_names_no_version(site: Site) -> None:
+    for path in ("/", "/static/site.css", "/static/no-such-file"):
+        assert not re.search(r"\d", site.get(path).headers["Server"]), path
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"), [("%0A", "\n"), ("%25", "%"), ("%C3%A9", "é"), ("a%2Fb", "a/b")]
+)
+def test_escapes_in_the_query_reach_the_app(site: Site, sent: str, arrives: str) -> None:
+    with raw_get(site, f"/request/inspect?x={sent}", Accept="application/json") as response:
+        assert json.load(response)["args"] == {"x": [arrives]}
+
+
+def test_escaped_slash_in_the_path_reaches_the_app(site: Site) -> None:
+    with raw_get(site, "/variables/path/a%2Fb") as response:
+        assert response.read().endswith(b"a/b")
+
+
+@pytest.mark.parametrize(
+    "path", ["/icons/apache_pb.png", "/icons/", "/server-status", "/cgi-bin/x", "/index.html"]
+)
+def test_servers_own_addresses_are_the_apps(site: Site, path: str) -> None:
+    response = site.get(path)
+    assert response.status_code == 404
+    assert 'id="served-by"' in response.text
+
+
+@pytest.mark.production
+def test_connection_serves_more_than_a_hundred_requests(site: Site) -> None:
+    connection = http.client.HTTPConnection(urlsplit(site.base_url).netloc, timeout=10)
+    with closing(connection):
+        for number in range(120):
+            connection.request("GET", "/static/icon.svg")
+            with connection.getresponse() as response:
+                assert response.read()
+                assert not response.will_close, f"closed after {number} requests"
+
+
+def test_upgrade_to_http_2_without_tls_is_passed_over(site: Site) -> None:
+    headers = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2-Settings": "AAMAAABkAAQAAP__",
+    }
+    assert site.get("/application/hello", headers=headers, timeout=5).text == "Hello World"
+
+
+@pytest.mark.production
+def test_slow_clients_do_not_keep_others_waiting(site: Site) -> None:
+    """200 connections that never finish their headers: the site goes on at once."""
+    url = urlsplit(site.base_url)
+    with ExitStack() as stack:
+        for _ in range(200):
+            slow = stack.enter_context(socket.create_connection((url.hostname, url.port), timeout=10))
+            slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        assert site.get("/application/hello", timeout=5).text == "Hello World"
+
+
 @contextmanager
-def raw_get(site: Site, target: str, version: str = "HTTP/1.1") -> Iterator[http.client.HTTPResponse]:
+def raw_get(
+    site: Site, target: str, version: str = "HTTP/1.1", **headers: str
+) -> Iterator[http.client.HTTPResponse]:
     """Ask for `target` as it is written: requests would tidy it."""
     connection = http.client.HTTPConnection(urlsplit(site.base_url).netloc, timeout=10)
     connection._http_vsn_str = version  # type: ignore[attr-defined]
     with closing(connection):
-        connection.request("GET", target)
+        connection.request("GET", target, headers=headers)
         with connection.getresponse() as response:
             yield response
 
