@@ -9,9 +9,11 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import requests
 from docker.models.containers import Container
 from docker.models.images import Image
 
@@ -20,7 +22,6 @@ from tests.profiles import PROFILES, ROOT, Profile
 from tests.site import Site
 
 DEADLINE = 30.0  # seconds: how long a test waits for something that must come
-IDENTITY = 'cut -d" " -f22 /proc/$1/stat'  # when the process began: a process id alone may be used again
 
 
 def free_port() -> int:
@@ -135,19 +136,56 @@ class Stack:
         assert container.image is not None
         return container.image
 
-    def workers(self) -> dict[int, str]:
-        """Return the processes that answer pages: process id in the app's container → when it began."""
-        # Enough requests that each of a handful of processes answers at least once.
+    def workers(self) -> dict[int, int]:
+        """Return processes that answer pages: process id in the app's container → when it began.
+
+        The time is that of `clock`. Which process takes a request is chance: some may be missing.
+        """
         pages = [self.site.get("/") for _ in range(40)]
         assert {page.status_code for page in pages} == {200}
         pids = {int(pid) for page in pages for pid in re.findall(r"process <b>(\d+)</b>", page.text)}
-        began = {pid: self.attempt(self.app, "sh", "-c", IDENTITY, "sh", str(pid)) for pid in pids}
+        began = {pid: self.attempt(self.app, "cut", "-d ", "-f22", f"/proc/{pid}/stat") for pid in pids}
         # One that answered and is gone was on its way out: a reload lets the old ones finish.
-        return {pid: output.strip() for pid, (code, output) in began.items() if code == 0}
+        return {pid: int(output) for pid, (code, output) in began.items() if code == 0}
+
+    def clock(self) -> int:
+        """Return the time since the machine's start, in hundredths of a second, as /proc gives it."""
+        return int(self.execute(self.app, "cut", "-d ", "-f1", "/proc/uptime").replace(".", ""))
+
+    def settle(self) -> None:
+        """Wait until the app's container has nothing to do: all its processes have loaded the application."""
+
+        def work() -> int:
+            """Return the processor time that its processes have used, in hundredths of a second."""
+            stats = self.attempt(self.app, "sh", "-c", "cat /proc/[0-9]*/stat")[1]
+            return sum(
+                sum(map(int, line.split(")")[1].split()[11:13])) for line in stats.splitlines() if ")" in line
+            )
+
+        def idle() -> bool:
+            before = work()
+            time.sleep(1)
+            return work() - before <= 10
+
+        until(idle, "the application's processes have started")
 
     def signal(self, name: str, pids: list[int]) -> None:
         """Send a signal to processes of the app's container."""
         self.execute(self.app, "sh", "-c", f"kill -{name} {' '.join(map(str, pids))}")
+
+    @contextmanager
+    def app_stopped(self) -> Iterator[None]:
+        """Hold every process that answers pages: each page names one, until no page comes."""
+        held: list[int] = []
+        try:
+            with suppress(requests.Timeout):
+                while len(held) < 50:
+                    page = self.site.get("/", timeout=2).text
+                    held += map(int, re.findall(r"process <b>(\d+)</b>", page))
+                    self.signal("STOP", held)
+            yield
+        finally:
+            self.signal("CONT", held)
 
     def report(self) -> list[tuple[str, str]]:
         """Return what a failed test wants to see: logs, and the configuration as the server reads it."""

@@ -68,12 +68,8 @@ def test_front_end_is_healthy_only_while_the_app_answers(stack: Stack) -> None:
         return stack.attempt(stack.front, curl, "--max-time", "2", *arguments)[0]
 
     assert health() == 0
-    workers = list(stack.workers())
-    stack.signal("STOP", workers)
-    try:
+    with stack.app_stopped():
         assert health() != 0
-    finally:
-        stack.signal("CONT", workers)
 
 
 def test_image_carries_the_files_of_the_folder(stack: Stack) -> None:
