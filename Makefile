@@ -1,8 +1,10 @@
 # One way in: people, README and CI use these targets and nothing else. `make` alone explains them.
 
 PROFILES := $(shell tail -n +2 profiles.csv | cut -d, -f1)
+# .env gives what neither the command line nor the environment says.
+$(foreach line,$(shell sed -n 's/^\([A-Z_]*\)=/\1?=/p' .env 2>/dev/null),$(eval $(line)))
 PROFILE ?= nginx
-export PROFILE STACK PORT MAIL_PORT BIND
+export PROFILE STACK PORT MAIL_PORT BIND MAIL_SERVER MAIL_SMTP_PORT
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs reload smoke test lint lock secrets clean known-profile

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +65,22 @@ def test_workflow_tests_every_profile_with_the_same_command() -> None:
     workflow = (ROOT / ".github/workflows/test.yaml").read_text(encoding="utf-8")
     assert f"profile: [{', '.join(PROFILES)}]" in workflow
     assert "make test PROFILE=${{ matrix.profile }}" in workflow
+
+
+def test_env_file_gives_what_nobody_says(tmp_path: Path) -> None:
+    folder = copy_of_repository(tmp_path)
+    (folder / ".env").write_text("# a comment\nPROFILE=dev\nPORT=8123\n", encoding="utf-8")
+    named = ("PROFILE", "STACK", "PORT", "MAIL_PORT", "BIND")
+    bare = {name: value for name, value in os.environ.items() if name not in named}
+
+    def seen(*arguments: str, **environment: str) -> str:
+        show = ["make", "--no-print-directory", "--eval=show: ; @echo $(PROFILE) $$PORT", "show", *arguments]
+        return subprocess.run(
+            show, cwd=folder, env=bare | environment, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    assert seen() == "dev 8123"
+    assert seen(PORT="9000") == "dev 9000"
+    assert seen("PROFILE=nginx", PORT="9000") == "nginx 9000"
+    (folder / ".env").unlink()
+    assert seen() == "nginx"
