@@ -16,6 +16,12 @@ trap 'rm -f "$scratch_error"' EXIT
 compose=(docker compose --progress quiet)
 
 # ---- no impact on a running stack yet ----
+# The containers' users are others than the owner of this checkout, which a umask of 077 shuts out.
+mounted=(app servers)
+[ ! -d "$profile" ] || mounted+=("$profile")
+unreadable=$(find "${mounted[@]}" ! -perm -o=r -print -quit)
+[ -z "$unreadable" ] || die "the containers' users cannot read $unreadable. Run 'chmod -R go+rX ${mounted[*]}', and try again."
+
 docker/engine.sh
 docker/base-image.sh
 docker/secrets.sh

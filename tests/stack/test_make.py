@@ -61,6 +61,12 @@ def test_weak_secret_stops_the_start(stack: Stack) -> None:
     assert_refused(stack, "The secret key /run/secrets/secret_key has 5 bytes, fewer than 32")
 
 
+def test_files_that_the_containers_cannot_read_are_named(stack: Stack) -> None:
+    """As a clone under a umask of 077 has them."""
+    (stack.folder / "app/wsgi.py").chmod(0o600)
+    assert_refused(stack, "the containers' users cannot read app/wsgi.py. Run 'chmod -R go+rX app servers")
+
+
 def test_build_that_cannot_reach_its_mirror_names_it(stack: Stack) -> None:
     assert_refused(
         stack,
