@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 export STACK=${STACK:-flask}
 
 docker/engine.sh
-containers=$(docker ps --quiet --filter "label=com.docker.compose.project=$STACK" --filter label=reload.apply)
+containers=$(docker ps --quiet --filter "label=com.docker.compose.project=$STACK" --filter label=reload.apply --filter label=com.docker.compose.container-number)
 [ -n "$containers" ] || die "no stack '$STACK' is running. Start one: make up PROFILE=nginx"
 
 label() { docker inspect --format "{{index .Config.Labels \"$2\"}}" "$1"; }

@@ -101,7 +101,11 @@ class Stack:
     def containers(self) -> list[Container]:
         """Return the containers of this stack, running or not."""
         return self.docker.containers.list(
-            all=True, filters={"label": f"com.docker.compose.project={self.name}"}
+            # An image built for a stack bears its labels, and so does what is run from it by hand: no number.
+            all=True,
+            filters={
+                "label": [f"com.docker.compose.project={self.name}", "com.docker.compose.container-number"]
+            },
         )
 
     def container(self, service: str) -> Container:
