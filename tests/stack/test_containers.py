@@ -52,6 +52,28 @@ def test_debugger_is_never_published_to_others() -> None:
     assert [p["host_ip"] for p in json.loads(config)["services"]["dev"]["ports"]] == ["127.0.0.1"]
 
 
+def test_mail_goes_to_the_server_that_is_named() -> None:
+    """To the catcher by default; every app container is told alike."""
+    named = {
+        "MAIL_SERVER": "smtp.example.org",
+        "MAIL_USE_TLS": "true",
+        "MAIL_DEFAULT_SENDER": "a@example.org",
+    }
+    config = subprocess.run(
+        ["docker", "compose", "--profile", "*", "config", "--format", "json"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **named},
+    ).stdout
+    services = json.loads(config)["services"].values()
+    told = [s["environment"] for s in services if "APP_SECRET_KEY_FILE" in (s.get("environment") or {})]
+    assert len(told) >= 3
+    for environment in told:
+        assert named.items() <= environment.items()
+
+
 @pytest.mark.parametrize("role", ["front end", "mail catcher"])
 def test_container_becomes_healthy(stack: Stack, role: str) -> None:
     service = stack.profile.name if role == "front end" else "mail"
