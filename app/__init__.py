@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import database, errors, guide, headers, health
+from app import database, errors, guide, headers, health, testing
 from app.config import Settings
 from app.extensions import csrf, db, mail, migrate, sijax
 
@@ -34,4 +34,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     health.init_app(app)
     database.init_app(app)
     guide.init_app(app)
+    if settings.test_views:
+        testing.init_app(app)
     return app

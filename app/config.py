@@ -27,6 +27,7 @@ VARIABLES = {
     "APP_TRANSPORT",
     "APP_SERVER",
     "APP_VENDOR_FOLDER",
+    "APP_TEST_VIEWS",
 }
 
 
@@ -49,6 +50,8 @@ class Settings:
     server: str = "none"
     vendor_folder: Path | None = None
     """Where the app itself finds `/static/vendor/`; set where no front end serves it (dev)."""
+    test_views: bool = False
+    """Whether the views of `app/testing.py` are there; never where strangers visit."""
     mail: Mapping[str, object] = field(default_factory=dict, repr=False)
     """Flask-Mail's own keys."""
 
@@ -73,6 +76,7 @@ class Settings:
             transport=environ.get("APP_TRANSPORT", "none"),
             server=environ.get("APP_SERVER", "none"),
             vendor_folder=Path(vendor) if vendor else None,
+            test_views=_switch("APP_TEST_VIEWS", environ.get("APP_TEST_VIEWS", "false")),
             mail={
                 name.removesuffix("_FILE"): read(name, environ[name])
                 for name, read in MAIL_VARIABLES.items()

@@ -49,6 +49,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
             "APP_TRANSPORT": "HTTP over a Unix socket",
             "APP_SERVER": "gunicorn",
             "APP_VENDOR_FOLDER": "/srv/vendor",
+            "APP_TEST_VIEWS": "true",
         }
     )
     assert settings == Settings(
@@ -61,6 +62,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         transport="HTTP over a Unix socket",
         server="gunicorn",
         vendor_folder=Path("/srv/vendor"),
+        test_views=True,
     )
 
 

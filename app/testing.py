@@ -1,0 +1,100 @@
+"""Views that only the tests need: what arrived at the application, and answers that take their time.
+
+They are there where ``APP_TEST_VIEWS=true`` says so, and nowhere else: an echo tells a stranger too much.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app.extensions import csrf
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+PIECE_SECONDS = 0.1
+
+blueprint = Blueprint("testing", __name__, url_prefix="/test")
+csrf.exempt(blueprint)
+
+
+@blueprint.route("/echo", methods=METHODS, provide_automatic_options=False)
+@blueprint.route("/echo/<path:_rest>", methods=METHODS, provide_automatic_options=False)
+def echo(_rest: str = "") -> ResponseReturnValue:
+    """Say what arrived; each string is the bytes of the WSGI environment, decoded as Latin-1."""
+    environ = request.environ
+    digest, length = sha256(), 0
+    while piece := request.stream.read(65_536):
+        digest.update(piece)
+        length += len(piece)
+    return jsonify(
+        method=request.method,
+        script_name=environ["SCRIPT_NAME"],
+        path_info=environ["PATH_INFO"],
+        query_string=environ["QUERY_STRING"],
+        request_uri=environ.get("REQUEST_URI", environ.get("RAW_URI")),
+        scheme=request.scheme,
+        host=request.host,
+        port=environ["SERVER_PORT"],
+        client=request.remote_addr,
+        protocol=environ["SERVER_PROTOCOL"],
+        headers=[[name, value] for name, value in environ.items() if name.startswith(("HTTP_", "CONTENT_"))],
+        body_length=length,
+        body_sha256=digest.hexdigest(),
+    )
+
+
+@blueprint.get("/wait")
+def wait() -> ResponseReturnValue:
+    """Answer after ``?seconds=``, in which nothing is sent."""
+    seconds = request.args.get("seconds", 1.0, float)
+    time.sleep(seconds)
+    return jsonify(waited=seconds)
+
+
+@blueprint.get("/stream")
+def stream() -> ResponseReturnValue:
+    """Send a line each 0.1 s, for ``?seconds=``."""
+    seconds = request.args.get("seconds", 1.0, float)
+    return Response(_pieces(seconds, _streams()), mimetype="text/plain")
+
+
+@blueprint.get("/streams")
+def streams() -> ResponseReturnValue:
+    """Count the streams that any process is at, and say how long ago the last piece was made."""
+    folder = _streams()
+    running = [path for path in folder.glob("running-*") if Path(f"/proc/{path.name.split('-')[1]}").exists()]
+    last = time.time() - folder.stat().st_mtime
+    return jsonify(running=len(running), last=last)
+
+
+def _pieces(seconds: float, folder: Path) -> Iterator[str]:
+    running = folder / f"running-{os.getpid()}-{uuid4().hex}"
+    running.touch()
+    try:
+        for number in range(round(seconds / PIECE_SECONDS)):
+            os.utime(folder)
+            yield f"{number}\n"
+            time.sleep(PIECE_SECONDS)
+    finally:
+        running.unlink()
+
+
+def _streams() -> Path:
+    """Return the folder in memory where each running stream of any process has a file."""
+    folder = Path(current_app.config["TEST_STREAMS"])
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def init_app(app: Flask) -> None:
+    """Add the views."""
+    app.config["TEST_STREAMS"] = str(Path(tempfile.gettempdir()) / "test-streams")
+    app.register_blueprint(blueprint)
