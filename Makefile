@@ -4,7 +4,7 @@ PROFILES := $(shell tail -n +2 profiles.csv | cut -d, -f1)
 # .env gives what neither the command line nor the environment says.
 $(foreach line,$(shell sed -n 's/^\([A-Z_]*\)=/\1?=/p' .env 2>/dev/null),$(eval $(line)))
 PROFILE ?= nginx
-export PROFILE STACK PORT MAIL_PORT BIND MAIL_SERVER MAIL_SMTP_PORT
+export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND MAIL_SERVER MAIL_SMTP_PORT
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs reload smoke test lint lock secrets clean known-profile
@@ -12,7 +12,7 @@ export PROFILE STACK PORT MAIL_PORT BIND MAIL_SERVER MAIL_SMTP_PORT
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  PROFILE=%s (now: %s)\n' '$(subst $() ,|,$(strip $(PROFILES)))' '$(PROFILE)'
-	@printf '  PORT=8080  MAIL_PORT=1080  BIND=127.0.0.1  STACK=flask (a name that keeps two stacks apart)\n'
+	@printf '  PORT=8080  TLS_PORT=8443  MAIL_PORT=1080  BIND=127.0.0.1\n  STACK=flask (a name that keeps two stacks apart)  TAG=latest (of the images)\n'
 
 known-profile:
 	@case " $(PROFILES) " in *" $(PROFILE) "*) ;; *) \
@@ -47,6 +47,7 @@ lint: ## Check style, types, shell, Dockerfile and each server's configuration
 	@docker/base-image.sh
 	@docker/secrets.sh
 	@docker/images.sh $(PROFILES)
+	@docker/certs.sh
 	@tests/lint.sh $(PROFILES)
 
 lock: ## Compile requirements/ anew from pyproject.toml

@@ -17,4 +17,4 @@ case "$answer" in
 esac
 docker/engine.sh
 docker compose --progress quiet --profile '*' down --remove-orphans --volumes
-say "Stack '$STACK' and its data are gone (images and secrets stay: 'docker image prune', 'rm -r secrets')"
+say "Stack '$STACK' and its data are gone (images and secrets stay: 'docker image prune', 'rm -r secrets certs')"

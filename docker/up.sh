@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 started=$SECONDS
 
 profile=${1:?usage: docker/up.sh PROFILE}
-export STACK=${STACK:-flask} PORT=${PORT:-8080} MAIL_PORT=${MAIL_PORT:-1080} BIND=${BIND:-127.0.0.1}
+export STACK=${STACK:-flask} PORT=${PORT:-8080} TLS_PORT=${TLS_PORT:-8443} MAIL_PORT=${MAIL_PORT:-1080} BIND=${BIND:-127.0.0.1}
 address=$BIND
 [ "$BIND" = 0.0.0.0 ] && address=127.0.0.1
 scratch_error=$(mktemp)
@@ -40,13 +40,17 @@ holder() {
             grep . || echo "another program"
     fi
 }
-[ "$PORT" != "$MAIL_PORT" ] || die "the site and the mail catcher cannot share port $PORT. Choose: make up PROFILE=$profile PORT=8080 MAIL_PORT=1080"
-for variable in PORT MAIL_PORT; do
+same=$(printf '%s\n' "$PORT" "$TLS_PORT" "$MAIL_PORT" | sort | uniq -d)
+[ -z "$same" ] || die "two of PORT, TLS_PORT and MAIL_PORT are $same. Choose: make up PROFILE=$profile PORT=8080 TLS_PORT=8443 MAIL_PORT=1080"
+ports=(PORT MAIL_PORT)
+[ ! -d "$profile" ] || ports+=(TLS_PORT)
+for variable in "${ports[@]}"; do
     by=$(holder "${!variable}")
     [ -z "$by" ] || die "port ${!variable} is taken by $by. Stop that, or choose another port: make up PROFILE=$profile $variable=$((${!variable} + 1))"
 done
 
 docker/images.sh "$profile"
+docker/certs.sh
 
 # ---- from here on the running stack changes ----
 mapfile -t wanted < <(docker compose --profile "$profile" config --services)
@@ -95,10 +99,13 @@ until ready 2>/dev/null; do
 done
 
 IFS=, read -r _ front transport server _ < <(grep "^$profile," profiles.csv)
+tls="
+    TLS     https://$address:$TLS_PORT/   (certs/ca.pem vouches for it; a certificate of yours goes into certs/site/)"
+[ -d "$profile" ] || tls=
 cat <<END
 ==> $profile is up after $((SECONDS - started)) s
 
-    Site    http://$address:$PORT/   ($front, $transport, $server)
+    Site    http://$address:$PORT/   ($front, $transport, $server)$tls
     Mail    http://127.0.0.1:$MAIL_PORT/   (what the application sends is caught here)
 
     make logs · make status · make reload · make smoke PROFILE=$profile · make down

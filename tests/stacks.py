@@ -60,12 +60,21 @@ class Stack:
         self.profile: Profile = PROFILES[profile]
         self.folder = folder
         self.name = f"test-{uuid.uuid4().hex[:8]}"
-        self.port, self.mail_port = free_port(), free_port()
+        self.port, self.tls_port, self.mail_port = free_port(), free_port(), free_port()
         self.docker = docker.from_env()
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def tls_url(self) -> str:
+        return f"https://localhost:{self.tls_port}/"
+
+    @property
+    def authority(self) -> Path:
+        """Return the certificate of the authority that vouches for `tls_url`."""
+        return self.folder / "certs/ca.pem"
 
     @property
     def mail_url(self) -> str:
@@ -74,6 +83,18 @@ class Stack:
     @property
     def site(self) -> Site:
         return Site(self.base_url)
+
+    @property
+    def tls_site(self) -> Site:
+        """Return a visitor by TLS."""
+        site = Site(self.tls_url)
+        site.verify = str(self.authority)
+        return site
+
+    @staticmethod
+    def image_name(target: str) -> str:
+        """Return the name of the image of a Dockerfile target."""
+        return f"flask-reference/{target}:{os.environ.get('TAG', 'latest')}"
 
     def make(
         self, *arguments: str, check: bool = True, **environment: str
@@ -84,7 +105,8 @@ class Stack:
             cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, timeout=600, check=False,
             env={**os.environ, "PROFILE": self.profile.name, "STACK": self.name, "PORT": str(self.port),
-                 "MAIL_PORT": str(self.mail_port), "BIND": "127.0.0.1", **environment},
+                 "TLS_PORT": str(self.tls_port), "MAIL_PORT": str(self.mail_port), "BIND": "127.0.0.1",
+                 "COMPOSE_FILE": "compose.yaml:tests/compose.yaml", **environment},
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"make {' '.join(arguments)}:\n{done.stdout}"
         return done

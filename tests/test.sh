@@ -10,6 +10,7 @@ docker/base-image.sh
 docker/secrets.sh
 tests/setup.sh browser
 docker/images.sh "$@"
+docker/certs.sh
 tests/lint.sh "$@"
 say "Testing $*"
 names=$(IFS=, && echo "$*")

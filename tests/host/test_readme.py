@@ -70,7 +70,7 @@ def test_workflow_tests_every_profile_with_the_same_command() -> None:
 def test_env_file_gives_what_nobody_says(tmp_path: Path) -> None:
     folder = copy_of_repository(tmp_path)
     (folder / ".env").write_text("# a comment\nPROFILE=dev\nPORT=8123\n", encoding="utf-8")
-    named = ("PROFILE", "STACK", "PORT", "MAIL_PORT", "BIND")
+    named = ("PROFILE", "STACK", "TAG", "PORT", "TLS_PORT", "MAIL_PORT", "BIND")
     bare = {name: value for name, value in os.environ.items() if name not in named}
 
     def seen(*arguments: str, **environment: str) -> str:

@@ -35,7 +35,7 @@ def test_unknown_profile_is_answered_with_the_list(stack: Stack) -> None:
     assert_refused(stack, f"there is no profile 'iis'. Choose one of: {' '.join(PROFILES)}", PROFILE="iis")
 
 
-@pytest.mark.parametrize("variable", ["PORT", "MAIL_PORT"])
+@pytest.mark.parametrize("variable", ["PORT", "TLS_PORT", "MAIL_PORT"])
 def test_taken_port_is_named_with_its_holder(stack: Stack, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]

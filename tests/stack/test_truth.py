@@ -17,7 +17,7 @@ print(json.dumps([socket.gethostbyname(socket.gethostname()), seen["client"]]))
 
 def test_app_sees_the_clients_own_address(stack: Stack) -> None:
     output = stack.docker.containers.run(
-        "flask-reference/migrate",
+        stack.image_name("migrate"),
         ["python3", "-c", CLIENT, f"http://{stack.profile.name}/request/inspect"],
         network=f"{stack.name}_default",
         remove=True,

@@ -1,0 +1,1 @@
+trap: app.py must not be served
