@@ -103,6 +103,8 @@ def test_image_carries_the_files_of_the_folder(stack: Stack) -> None:
             folder = mount["Destination"]
             if mount["Type"] != "bind" or not folder.startswith("/srv/") or container.status != "running":
                 continue
+            if folder == "/srv/static/traps":  # the tests' own, see tests/compose.yaml
+                continue
             script = f"cd {folder} && find . -type f ! -name '*.pyc' -exec sha256sum {{}} + | sort -k2"
             baked = stack.docker.containers.run(
                 stack.image(container), ["-c", script], entrypoint="sh", remove=True, network_disabled=True
