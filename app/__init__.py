@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import database, errors, guide, headers, health, testing
+from app import database, errors, fingerprints, guide, headers, health, request_id, testing
 from app.config import Settings
 from app.extensions import csrf, db, mail, migrate, sijax
 
@@ -15,7 +15,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     settings.check()
 
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=settings.static_folder or "static", static_url_path="/static")
     app.config.update(settings.flask_config())
     app.extensions["settings"] = settings
     if settings.proxy_hops:
@@ -29,6 +29,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     sijax.init_app(app)
 
+    request_id.init_app(app)
+    fingerprints.init_app(app)
     headers.init_app(app)
     errors.init_app(app)
     health.init_app(app)

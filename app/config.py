@@ -26,6 +26,7 @@ VARIABLES = {
     "APP_FRONT_END",
     "APP_TRANSPORT",
     "APP_SERVER",
+    "APP_STATIC_FOLDER",
     "APP_VENDOR_FOLDER",
     "APP_TEST_VIEWS",
 }
@@ -48,6 +49,8 @@ class Settings:
     front_end: str = "none"
     transport: str = "none"
     server: str = "none"
+    static_folder: Path | None = None
+    """What the front end serves as `/static/`, with the manifest of its fingerprinted names; unset in dev."""
     vendor_folder: Path | None = None
     """Where the app itself finds `/static/vendor/`; set where no front end serves it (dev)."""
     test_views: bool = False
@@ -65,7 +68,7 @@ class Settings:
         _refuse_unknown("APP_", VARIABLES, environ)
         _refuse_unknown("MAIL_", MAIL_VARIABLES.keys(), environ)
         data = Path(environ.get("APP_DATA_FOLDER", "/var/lib/app")).resolve()
-        vendor = environ.get("APP_VENDOR_FOLDER")
+        static, vendor = environ.get("APP_STATIC_FOLDER"), environ.get("APP_VENDOR_FOLDER")
         return cls(
             secret_key=_read_secret(Path(environ.get("APP_SECRET_KEY_FILE", "/run/secrets/secret_key"))),
             data_folder=data,
@@ -75,6 +78,7 @@ class Settings:
             front_end=environ.get("APP_FRONT_END", "none"),
             transport=environ.get("APP_TRANSPORT", "none"),
             server=environ.get("APP_SERVER", "none"),
+            static_folder=Path(static) if static else None,
             vendor_folder=Path(vendor) if vendor else None,
             test_views=_switch("APP_TEST_VIEWS", environ.get("APP_TEST_VIEWS", "false")),
             mail={

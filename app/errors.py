@@ -9,6 +9,8 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from sqlalchemy.exc import DatabaseError, OperationalError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
+from app.request_id import request_id
+
 
 class InsufficientStorage(HTTPException):
     """The disk is full: 507, which Werkzeug does not name."""
@@ -23,13 +25,18 @@ def wants_json() -> bool:
     return accept["application/json"] > accept["text/html"]
 
 
+def as_dict(error: HTTPException, of_request: str) -> dict[str, object]:
+    """Return what a client gets that prefers JSON; `of_request` is the request's id."""
+    return {"status": error.code, "error": error.name, "detail": error.description, "request_id": of_request}
+
+
 def error_response(error: HTTPException) -> Response:
     """Return the site's answer for `error`: its status and headers, with our own body."""
     plain = error.get_response()
     if error.code is None or error.code < 400:
         return make_response(plain)
     if wants_json():
-        response = jsonify(status=error.code, error=error.name, detail=error.description)
+        response = jsonify(as_dict(error, request_id()))
     else:
         response = make_response(render_template("error.html", error=error))
     response.vary.add("Accept")

@@ -15,7 +15,7 @@ compile() {
         --custom-compile-command "make lock" "$@" pyproject.toml --output-file "requirements/$name.txt"
 }
 compile app
-for server in gunicorn flup mod_wsgi; do
-    compile $server --extra $server --constraint requirements/app.txt
+for extra in static gunicorn flup mod_wsgi; do
+    compile $extra --extra $extra --constraint requirements/app.txt
 done
 compile test --group test --extra gunicorn --extra flup --constraint requirements/app.txt

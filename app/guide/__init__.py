@@ -67,7 +67,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/favicon.ico")
 def favicon() -> ResponseReturnValue:
     """Send a browser on that shows a page of bare text, and looks for the icon here."""
-    return redirect(url_for("static", filename="icon.svg"), 301)
+    return redirect(url_for("static", filename="icon.svg"))
 
 
 @blueprint.get("/highlight.css")

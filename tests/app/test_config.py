@@ -48,6 +48,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
             "APP_FRONT_END": "nginx",
             "APP_TRANSPORT": "HTTP over a Unix socket",
             "APP_SERVER": "gunicorn",
+            "APP_STATIC_FOLDER": "/srv/static",
             "APP_VENDOR_FOLDER": "/srv/vendor",
             "APP_TEST_VIEWS": "true",
         }
@@ -61,6 +62,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         front_end="nginx",
         transport="HTTP over a Unix socket",
         server="gunicorn",
+        static_folder=Path("/srv/static"),
         vendor_folder=Path("/srv/vendor"),
         test_views=True,
     )

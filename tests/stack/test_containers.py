@@ -37,7 +37,9 @@ def test_only_the_front_end_and_the_mail_page_are_published(stack: Stack) -> Non
     assert found.pop("mail") == {"1080/tcp": here}
     front = found.pop(stack.profile.name)
     front.pop("443/udp", None)  # HTTP/3, where the server has it
-    assert front == ({"80/tcp": here, "443/tcp": here} if stack.profile.name in PRODUCTION else {"80/tcp": here})
+    assert front == (
+        {"80/tcp": here, "443/tcp": here} if stack.profile.name in PRODUCTION else {"80/tcp": here}
+    )
     assert not any(found.values())
 
 

@@ -1,0 +1,67 @@
+"""The error pages of the front ends, in the look of the application's own: HTML and JSON for each status.
+
+``python -m app.error_pages FOLDER [STATIC-FOLDER]`` writes them when an image is built; it needs no secret
+and no database. The front end puts the request's id where the SSI tag stands.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from flask import render_template
+from markupsafe import Markup
+from werkzeug.exceptions import default_exceptions
+
+from app import create_app
+from app.config import Settings
+from app.errors import as_dict
+
+REQUEST_ID = Markup('<!--#echo var="request_id" -->')
+
+# What happened, and what to do next.
+DETAILS = {
+    400: "The server does not understand this request; check the address, or go back and send it anew.",
+    403: "This address is not open to you; go back, or ask who runs this site for access.",
+    404: "There is no page at this address; check its spelling, or start from the list of chapters.",
+    405: "This address does not take this method; go back, and use the form or link there.",
+    408: "The request took too long to arrive; check your connection, and send it again.",
+    413: "What you sent is larger than this site takes; send less than 10 MiB at once.",
+    414: "The address is longer than this site takes; send long texts by a form instead.",
+    421: "This server does not serve the site of that name; check the address.",
+    431: "The headers of the request are too large; delete the cookies of this site, and try again.",
+    500: "Something failed here; try again, and tell who runs this site if it fails again.",
+    501: "This site does not know this method; go back, and use the form or link there.",
+    502: "The application does not answer; wait a few seconds, and try again.",
+    503: "The application is not available now; wait a few seconds, and try again.",
+    504: "The application took too long to answer; wait a few seconds, and try again.",
+    505: "This site does not speak this version of HTTP; try again with a newer browser.",
+}
+
+
+def write(folder: Path, static_folder: Path | None = None) -> None:
+    """Write `<status>.html` and `<status>.json` into `folder`, with the names that `static_folder` gives."""
+    with tempfile.TemporaryDirectory() as empty:
+        settings = Settings(
+            secret_key="none: nothing is signed on these pages",  # noqa: S106
+            data_folder=Path(empty),
+            upload_folder=Path(empty),
+            database_url="sqlite://",
+            static_folder=static_folder,
+        )
+        app = create_app(settings)
+        folder.mkdir(parents=True, exist_ok=True)
+        for status, detail in DETAILS.items():
+            error = default_exceptions[status](description=detail)
+            with app.test_request_context():
+                page = render_template(
+                    "error.html", error=error, beforehand=True, request_id=lambda: REQUEST_ID
+                )
+                data = app.json.dumps(as_dict(error, "REQUEST_ID")).replace("REQUEST_ID", REQUEST_ID)
+            (folder / f"{status}.html").write_text(page + "\n", encoding="utf-8")
+            (folder / f"{status}.json").write_text(data + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(*map(Path, sys.argv[1:]))

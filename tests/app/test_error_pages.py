@@ -1,0 +1,62 @@
+"""app/error_pages.py: what the front ends answer with where the application does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.error_pages import DETAILS, REQUEST_ID, write
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages") / "errors"
+    write(folder)
+    return folder
+
+
+@pytest.mark.parametrize("status", DETAILS)
+def test_each_status_has_a_page_with_one_sentence_and_the_request_s_id(folder: Path, status: int) -> None:
+    page = (folder / f"{status}.html").read_text()
+    assert f"<h1>{status} " in page
+    assert f"<p>{DETAILS[status]}</p>" in page
+    assert page.count(REQUEST_ID) == 1
+    assert page.replace(REQUEST_ID, "").isascii() or 'charset="utf-8"' in page
+
+
+@pytest.mark.parametrize("status", DETAILS)
+def test_each_status_has_the_same_as_json(folder: Path, status: int) -> None:
+    data = json.loads((folder / f"{status}.json").read_text().replace(REQUEST_ID, "0" * 32))
+    assert data.pop("error")
+    assert data == {"status": status, "detail": DETAILS[status], "request_id": "0" * 32}
+
+
+@pytest.mark.parametrize("status", DETAILS)
+def test_a_page_keeps_to_the_strictest_policy_and_names_no_process(folder: Path, status: int) -> None:
+    """The policy of the front ends' own answers has neither scripts nor inline styles."""
+    page = (folder / f"{status}.html").read_text()
+    assert not re.search(r"<script|<style|<[^>]+ (style|on\w+)=", page)
+    assert "served-by" not in page
+    assert set(re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)) == {
+        "/static/vendor/pico.classless.min.css",
+        "/static/site.css",
+    }
+
+
+def test_the_pages_use_the_fingerprinted_names(tmp_path: Path) -> None:
+    (tmp_path / "cache_manifest.json").write_text(json.dumps({"site.css": "site-0123.css"}))
+    write(tmp_path / "errors", tmp_path)
+    assert 'href="/static/site-0123.css"' in (tmp_path / "errors" / "502.html").read_text()
+
+
+def test_the_command_needs_no_setting(tmp_path: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("APP_", "MAIL_"))}
+    command = [sys.executable, "-m", "app.error_pages", str(tmp_path)]
+    subprocess.run(command, env=environ, check=True, timeout=60)
+    assert len(list(tmp_path.iterdir())) == 2 * len(DETAILS)
