@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import differences
 from tests.profiles import PRODUCTION, PROFILES
 from tests.site import Site
 
@@ -36,7 +37,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is not meant for a profile: it is no test of that profile, so it is not skipped."""
+    """Leave out what is not meant for a profile, and have declared differences fail.
+
+    What is left out is no test of that profile, so it is not skipped; differences.csv says why.
+    """
     kept = [
         item
         for item in items
@@ -45,6 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+    differences.expect(items)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,154 @@
+"""What a profile does otherwise than docs/contract.md says: declared, proven by each run, published.
+
+`tests/differences.csv` declares. With a test (its name, or its name with parameters, without the profile):
+that test must fail in that profile, so the table cannot go stale. Without one: tests of the row are not for
+that profile. ``python -m tests.differences REPORT…`` reads what the runs of all profiles found and writes
+docs/differences.md; it fails where a row has no test, an outcome is undeclared, or the page has changed.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.profiles import PRODUCTION, PROFILES, ROOT
+
+PAGE = ROOT / "docs/differences.md"
+MAX_ROWS = 5  # with a difference in a production profile
+TEST = re.compile(r"test_([A-Z]\d)_")
+HEAD = """# Differences
+
+What `make test` found last, written by it: ✓ where all tests of a row of [the contract](contract.md) pass.
+A test of a numbered difference fails, as `tests/differences.csv` declares; if it ever passes, the run fails.
+
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A line of differences.csv."""
+
+    profile: str
+    row: str
+    test: str
+    reason: str
+    link: str
+
+
+def titles(page: Path = ROOT / "docs/contract.md") -> dict[str, str]:
+    """Return the contract's rows and what they say."""
+    return dict(re.findall(r"^\| ([A-Z]\d) \| ([^|]+) \|$", page.read_text(encoding="utf-8"), re.M))
+
+
+def declared(file: Path = ROOT / "tests/differences.csv") -> list[Difference]:
+    """Return the lines of differences.csv."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        return [Difference(**line) for line in csv.DictReader(lines)]
+
+
+def names(item: pytest.Function) -> set[str]:
+    """Return the names by which a line of differences.csv may mean a test: without the profile."""
+    ids = item.callspec.id.split("-")
+    ids.remove(str(item.callspec.params["profile"]))
+    return {item.originalname, f"{item.originalname}[{'-'.join(ids)}]"}
+
+
+def expect(items: Iterable[pytest.Item]) -> None:
+    """Have the declared tests fail; note each test's profile for the report."""
+    known = declared()
+    for item in items:
+        if not isinstance(item, pytest.Function) or "profile" not in item.fixturenames:
+            continue
+        profile = item.callspec.params["profile"]
+        item.user_properties.append(("profile", profile))
+        for difference in known:
+            if difference.profile == profile and difference.test in names(item):
+                item.add_marker(pytest.mark.xfail(strict=True, reason=difference.reason))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a test ended in a profile."""
+
+    row: str
+    test: str
+    profile: str
+    failed: bool
+
+
+def outcomes(reports: Iterable[Path]) -> list[Outcome]:
+    """Read the rows' tests from JUnit reports."""
+    found = []
+    for report in reports:
+        for case in ElementTree.parse(report).iter("testcase"):
+            row = TEST.match(case.attrib["name"])
+            profile = case.find("properties/property[@name='profile']")
+            if row and profile is not None:
+                test = case.attrib["name"].partition("[")[0]
+                failed = any(case.find(tag) is not None for tag in ("skipped", "failure", "error"))
+                found.append(Outcome(row[1], test, profile.attrib["value"], failed))
+    return found
+
+
+def page(
+    rows: dict[str, str], known: list[Difference], found: list[Outcome], profiles: Iterable[str]
+) -> tuple[str, list[str]]:
+    """Return the page, and a sentence for each thing that is not as it must be."""
+    problems: list[str] = []
+    notes: list[str] = []
+    used: set[Difference] = set()
+    table = ["| row | | " + " | ".join(profiles) + " |", "|---|---|" + "---|" * len(list(profiles))]
+    for row, title in rows.items():
+        tests = {outcome.test for outcome in found if outcome.row == row}
+        if not tests:
+            problems.append(f"{row} has no test")
+        cells = []
+        for profile in profiles:
+            here = [outcome for outcome in found if (outcome.row, outcome.profile) == (row, profile)]
+            failed = {outcome.test for outcome in here if outcome.failed}
+            absent = tests - {outcome.test for outcome in here}
+            mine = [
+                difference for difference in known if (difference.row, difference.profile) == (row, profile)
+            ]
+            explained = [d for d in mine if (d.test.partition("[")[0] in failed if d.test else absent)]
+            used |= set(explained)
+            names = {difference.test.partition("[")[0] for difference in explained}
+            problems += [f"{row}: {test} failed in {profile}" for test in sorted(failed - names)]
+            if absent and "" not in names:
+                problems.append(f"{row}: {profile} did not run {', '.join(sorted(absent))}")
+            marks = []
+            for difference in explained:
+                note = f"{difference.reason} [↗]({difference.link})"
+                if note not in notes:
+                    notes.append(note)
+                marks.append(f"[{notes.index(note) + 1}](#{notes.index(note) + 1})")
+            cells.append(" ".join(dict.fromkeys(marks)) or "✓")
+        table.append(f"| {row} | {title} | {' | '.join(cells)} |")
+    problems += [f"differences.csv: nothing like {d} was found" for d in known if d not in used]
+    differing = {difference.row for difference in used if difference.profile in PRODUCTION}
+    if len(differing) > MAX_ROWS:
+        problems.append(f"more than {MAX_ROWS} rows differ in production: {', '.join(sorted(differing))}")
+    listed = [f'{number}. <a id="{number}"></a>{note}' for number, note in enumerate(notes, 1)]
+    return HEAD + "\n".join([*table, "", *listed]) + "\n", problems
+
+
+def main(reports: list[str]) -> int:
+    """Write the page; return 1 where something is not as it must be."""
+    written, problems = page(titles(), declared(), outcomes(map(Path, reports)), PROFILES)
+    if not problems and (not PAGE.exists() or PAGE.read_text(encoding="utf-8") != written):
+        PAGE.write_text(written, encoding="utf-8")
+        problems.append("docs/differences.md was not what this run found. It is now: commit it")
+    for problem in problems:
+        print(f"error: {problem}.", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

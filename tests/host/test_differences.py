@@ -1,0 +1,82 @@
+"""The table of differences: what it takes from the runs, and what it does not let pass."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import differences
+from tests.differences import Difference, Outcome
+from tests.profiles import PRODUCTION, PROFILES, ROOT
+
+ROWS = {"L1": "large bodies", "L2": "long lines"}
+PASSED = [Outcome(row, f"test_{row}_x", name, failed=False) for row in ROWS for name in ("nginx", "dev")]
+FAILED = [Outcome("L2", "test_L2_y", "nginx", failed=True), Outcome("L2", "test_L2_y", "dev", failed=False)]
+KNOWN = Difference("nginx", "L2", "test_L2_y[400]", "It says 400.", "https://example.org")
+
+
+def problems(known: list[Difference], found: list[Outcome]) -> list[str]:
+    return differences.page(ROWS, known, found, ["nginx", "dev"])[1]
+
+
+def test_every_row_of_the_contract_has_a_test_and_every_difference_a_row() -> None:
+    """Known before anything runs; that the tests pass is known after `make test`."""
+    rows = differences.titles()
+    assert len(rows) == 41
+    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    tested = set(re.findall(r"^def test_([A-Z]\d)_", sources, re.M))
+    assert (rows.keys() - tested, tested - rows.keys()) == (set(), set())
+    known = differences.declared()
+    assert [d for d in known if d.profile not in PROFILES or d.row not in rows or not d.reason] == []
+    assert [d for d in known if not d.link.startswith("https://")] == []
+    assert len({d.row for d in known if d.profile in PRODUCTION}) <= differences.MAX_ROWS
+
+
+def test_page_has_a_mark_or_a_reason_for_each_row_and_profile() -> None:
+    page, found = differences.page(ROWS, [KNOWN], PASSED + FAILED, ["nginx", "dev"])
+    assert found == []
+    assert "| L1 | large bodies | ✓ | ✓ |" in page
+    assert "| L2 | long lines | [1](#1) | ✓ |" in page
+    assert '1. <a id="1"></a>It says 400. [↗](https://example.org)' in page
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "problem"),
+    [
+        ([], PASSED[2:], "L1 has no test"),
+        ([], PASSED[1:], "L1: nginx did not run test_L1_x"),
+        ([], PASSED + FAILED, "L2: test_L2_y failed in nginx"),
+        ([KNOWN], PASSED, "nothing like Difference(profile='nginx', row='L2'"),
+        ([Difference("dev", "L1", "", "It need not.", "https://example.org")], PASSED, "nothing like"),
+    ],
+)
+def test_what_is_undeclared_or_stale_is_a_problem(
+    known: list[Difference], found: list[Outcome], problem: str
+) -> None:
+    (said,) = problems(known, found)
+    assert problem in said
+
+
+def test_more_than_five_rows_that_differ_are_a_problem() -> None:
+    rows = {f"L{number}": "a row" for number in range(6)}
+    found = [Outcome(row, f"test_{row}_x", "nginx", failed=True) for row in rows]
+    known = [Difference("nginx", row, f"test_{row}_x", "So.", "https://example.org") for row in rows]
+    (said,) = differences.page(rows, known, found, ["nginx"])[1]
+    assert "more than 5 rows differ" in said
+
+
+REPORT = """<testsuites><testsuite>
+<testcase name="test_L2_y[nginx-400]@nginx"><properties><property name="profile" value="nginx"/></properties>
+<skipped type="pytest.xfail" message="It says 400."/></testcase>
+<testcase name="test_L2_y[dev-400]@dev">
+<properties><property name="profile" value="dev"/></properties></testcase>
+<testcase name="test_of_no_row[dev]">
+<properties><property name="profile" value="dev"/></properties></testcase>
+</testsuite></testsuites>"""
+
+
+def test_outcomes_are_read_from_the_reports_of_the_runs(tmp_path: Path) -> None:
+    (tmp_path / "report.xml").write_text(REPORT, encoding="utf-8")
+    assert differences.outcomes([tmp_path / "report.xml"]) == FAILED
