@@ -1,1 +1,0 @@
-trap: app.py must not be served

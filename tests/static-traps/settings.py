@@ -1,0 +1,1 @@
+"""trap: settings.py must not be served"""
