@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from flask_wtf import CSRFProtect
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import DeclarativeBase
 
 from app.config import SQLITE_BUSY_SECONDS
+from app.csrf import CSRFProtect
 from app.sijax import Sijax
 from app.smtp import Mail
 

@@ -65,9 +65,7 @@ def uploader() -> ResponseReturnValue:
 def download(name: str) -> ResponseReturnValue:
     if name != secure_filename(name):  # the hidden ones are uploads still under way
         abort(404)
-    response = send_from_directory(_folder(), name, as_attachment=True)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return send_from_directory(_folder(), name, as_attachment=True)
 
 
 def store(file: FileStorage, folder: Path) -> str:

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.guide import CHAPTERS
+from app.headers import HEADERS
 
 NONCE = re.compile(r"script-src 'self' 'nonce-([\w-]{22})';")
 
@@ -17,6 +18,19 @@ def policy_nonce(client: FlaskClient, url: str = "/") -> str:
     found = NONCE.search(client.get(url).headers["Content-Security-Policy"])
     assert found
     return found[1]
+
+
+ANSWERS = ["/", "/healthz", "/highlight.css", "/nothing", "/application/hello", "/errors/redirect/302"]
+ANSWERS += ["/errors/redirect/304", "/static/site.css", "/sijax/hello"]
+
+
+@pytest.mark.parametrize("url", ANSWERS)
+def test_every_answer_carries_each_header_once(client: FlaskClient, url: str) -> None:
+    with client.get(url) as response:
+        for name, value in HEADERS.items():
+            assert response.headers.getlist(name) == [value]
+        assert len(response.headers.getlist("Content-Security-Policy")) == 1
+        assert len(response.headers.getlist("X-Request-ID")) == 1
 
 
 @pytest.mark.parametrize("url", ["/", "/healthz", "/highlight.css", "/nothing", "/application/hello"])
