@@ -11,22 +11,25 @@ from typing import Any
 
 import flask_wtf.csrf
 from itsdangerous import URLSafeTimedSerializer
+from itsdangerous.encoding import base64_decode, base64_encode
 
 
 class _Masking(URLSafeTimedSerializer):
     """Signs the session's token, 40 hex digits, as a random mask and the token under that mask."""
 
     def dump_payload(self, obj: str) -> bytes:
-        mask = secrets.token_bytes(len(obj) // 2)
-        return super().dump_payload((mask + _xor(mask, bytes.fromhex(obj))).hex())
+        token = bytes.fromhex(obj)
+        mask = secrets.token_bytes(len(token))
+        return base64_encode(mask + _xor(mask, token))
 
-    def load_payload(self, *args: Any, **options: Any) -> str:
-        both = bytes.fromhex(super().load_payload(*args, **options))
-        return _xor(both[: len(both) // 2], both[len(both) // 2 :]).hex()
+    def load_payload(self, payload: bytes, *_args: Any, **_options: Any) -> str:
+        both = base64_decode(payload)
+        middle = len(both) // 2
+        return _xor(both[:middle], both[middle:]).hex()
 
 
 def _xor(one: bytes, other: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(one, other, strict=True))
+    return bytes(a ^ b for a, b in zip(one, other, strict=False))
 
 
 # The one that makes and reads the tokens of forms, of the header X-CSRFToken and of csrf_token().
