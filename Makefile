@@ -7,10 +7,10 @@ PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND MAIL_SERVER MAIL_SMTP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test prove-config lint lock secrets clean known-profile
 
 help: ## Explain the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  PROFILE=%s (now: %s)\n' '$(subst $() ,|,$(strip $(PROFILES)))' '$(PROFILE)'
 	@printf '  PORT=8080  TLS_PORT=8443  MAIL_PORT=1080  BIND=127.0.0.1\n  STACK=flask (a name that keeps two stacks apart)  TAG=latest (of the images)\n'
 
@@ -40,6 +40,12 @@ smoke: known-profile ## Check the running PROFILE in seconds; JUnit goes to resu
 
 test: known-profile ## Set up everything and test every profile (or one: PROFILE=apache)
 	@tests/test.sh $(if $(filter command line environment,$(origin PROFILE)),$(PROFILE),$(PROFILES))
+
+prove-config: known-profile ## Take each line of PROFILE's configuration away: which does no test miss? (hours)
+	@tests/setup.sh
+	@docker/engine.sh
+	@docker/base-image.sh
+	@.venv/bin/python -m tests.prove_config $(PROFILE)
 
 lint: ## Check style, types, shell, Dockerfile and each server's configuration
 	@tests/setup.sh

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--base-url", help="test the site at this address instead of starting stacks")
+    parser.addoption("--attach", help="the file of a stack that runs already (tests/prove_config.py)")
     parser.addoption("--profiles", default=",".join(PROFILES), help="the profiles to test, by comma")
 
 
@@ -58,6 +61,10 @@ def stack(profile: str, request: pytest.FixtureRequest) -> Iterator[Stack]:
     from tests.stacks import Stack
 
     assert not request.config.getoption("--base-url"), "this test needs a stack of its own: drop --base-url"
+    attach = request.config.getoption("--attach")
+    if attach:
+        yield Stack.attached(json.loads(Path(attach).read_text(encoding="utf-8")))
+        return
     stack = Stack(profile)
     try:
         stack.up()

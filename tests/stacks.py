@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import requests
 from docker.models.containers import Container
@@ -115,6 +116,21 @@ class Stack:
         """Bring the profile up, in place of what runs; returns what `make up` said."""
         self.profile = PROFILES[profile or self.profile.name]
         return self.make("up").stdout
+
+    def address(self) -> dict[str, Any]:
+        """Return what `attached` needs to find this stack."""
+        ports = {"port": self.port, "tls_port": self.tls_port, "mail_port": self.mail_port}
+        return {"profile": self.profile.name, "folder": str(self.folder), "name": self.name, **ports}
+
+    @classmethod
+    def attached(cls, address: dict[str, Any]) -> Stack:
+        """Return the stack that runs already at this address."""
+        stack = cls(address["profile"], Path(address["folder"]))
+        stack.name = address["name"]
+        stack.port, stack.tls_port, stack.mail_port = (
+            address[port] for port in ("port", "tls_port", "mail_port")
+        )
+        return stack
 
     def remove(self) -> None:
         """Remove the stack and its data."""

@@ -1,0 +1,275 @@
+"""Which lines of a server's configuration would no test miss? `make prove-config PROFILE=nginx`.
+
+Takes each directive of the profile's files away in turn, restarts the front end with the rest, and runs the
+contract until a test fails. Writes docs/prove-config/PROFILE.md: each directive with what noticed, or why
+nothing can (tests/unproven.csv). Fails where a directive has neither, or fewer than 95 % are noticed.
+
+The last report says which test to try first: so a second run takes minutes, where a first one takes hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import requests
+
+from tests.profiles import PRODUCTION, ROOT
+from tests.stacks import Stack, copy_of_repository, until
+
+REPORTS = ROOT / "docs/prove-config"
+UNPROVEN = ROOT / "tests/unproven.csv"
+WANTED = 0.95
+
+# These read the files themselves; what counts here is behaviour.
+READERS = "not image_carries and not drift"
+# What each section of a file is for: its rows of the contract are tried first.
+ROWS = {
+    "Identity": "test_R or test_T",
+    "TLS": "test_R2",
+    "Limits": "test_L",
+    "Static files": "test_S",
+    "Application": "test_T or test_C or test_V3 or test_L4 or test_F1",
+    "Headers": "test_H or test_R2",
+    "Errors": "test_F1 or test_H or test_L1",
+    "Log": "test_V",
+}
+# These take minutes or start stacks of their own: they come last.
+SLOW = {"limits", "faults", "reload", "fuzz", "replace", "sabotage", "streaming", "scan", "make", "quick"}
+
+
+@dataclass(frozen=True)
+class Directive:
+    """What is taken away at once: the lines `first` to `last` of `file`, counted from 0."""
+
+    file: Path
+    section: str
+    first: int
+    last: int
+    text: str
+
+
+def directives(file: Path, text: str, server: str) -> Iterator[Directive]:
+    """Yield the directives of a file of `server`: of a list each element, of a block what it holds."""
+    section, begun = "", None
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if heading := re.match(r"\s*# (?:----|====) (.+?) (?:----|====)", line):
+            section = heading[1]
+        code = re.sub(r"(^|\s)#.*", "", line).strip()
+        bracket = re.fullmatch(r"[\[({})\],;]+|.*[({]|} ?else.*\{|</?[A-Z][^>]*>", code)
+        if begun is None and (not code or bracket):
+            continue
+        begun = number if begun is None else begun
+        if server == "nginx" and not code.endswith((";", "}")):
+            continue
+        if server == "apache" and code.endswith("\\"):
+            continue
+        words = " ".join(re.sub(r"(^|\s)#.*", "", part).strip(" \t\\") for part in lines[begun : number + 1])
+        yield Directive(file, section, begun, number, words)
+        if server == "apache":  # the options that stand on lines of their own, too
+            for option in range(begun + 1, number + 1):
+                yield Directive(file, section, option, option, lines[option].strip(" \t\\"))
+        begun = None
+
+
+def without(text: str, directive: Directive) -> str:
+    """Return `text` without the directive."""
+    lines = text.splitlines()
+    kept = lines[: directive.first] + lines[directive.last + 1 :]
+    continued = lines[directive.last].endswith("\\")
+    if directive.first and not continued and lines[directive.first - 1].endswith("\\"):
+        kept[directive.first - 1] = kept[directive.first - 1].rstrip(" \\")
+    return "\n".join(kept) + "\n"
+
+
+class Proof:
+    """A running stack of the profile, started from a copy of the repository whose files are changed."""
+
+    def __init__(self, profile: str, scratch: Path) -> None:
+        self.stack = Stack(profile, copy_of_repository(scratch))
+        # Tests that start stacks of their own copy what git knows.
+        for command in (["init", "--quiet"], ["add", "--all"]):
+            subprocess.run(["git", *command], cwd=scratch, check=True)
+        self.attached = scratch / "results/attached.json"
+        self.stack.up()
+        self.attached.parent.mkdir(exist_ok=True)
+        self.attached.write_text(json.dumps(self.stack.address()), encoding="utf-8")
+
+    def serves(self) -> bool:
+        """Return whether the front end is there after a restart with the files as they are."""
+        front = self.stack.front
+        front.restart(timeout=5)
+
+        def answers() -> bool:
+            try:
+                return requests.get(self.stack.base_url, timeout=5).status_code < 600
+            except requests.RequestException:
+                return False
+
+        try:
+            until(answers, "the front end answers", seconds=10)
+        except AssertionError:
+            return False
+        return True
+
+    def noticed_by(self, *arguments: str) -> str | None:
+        """Run tests until one fails; return its name, or None where all passed."""
+        report = self.attached.with_name("prove.xml")
+        report.unlink(missing_ok=True)
+        command = [".venv/bin/pytest", "-q", "--maxfail=1", "--profiles", self.stack.profile.name]
+        command += ["--attach", str(self.attached), "--junitxml", str(report), *arguments]
+        done = subprocess.run(
+            command, cwd=self.stack.folder, check=False, text=True, capture_output=True,
+            stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        if done.returncode in {0, 5}:  # 5: no test is called so
+            return None
+        failed = [
+            case
+            for case in ElementTree.parse(report).iter("testcase")
+            if case.find("failure") is not None or case.find("error") is not None
+        ]
+        assert failed, done.stdout + done.stderr
+        module = str(failed[0].get("classname")).rpartition(".")[2]
+        return f"{module}::{str(failed[0].get('name')).partition('[')[0]}"
+
+    def try_without(self, directive: Directive, first_choice: str | None) -> str | None:
+        """Take the directive away; return what noticed."""
+        file = self.stack.folder / directive.file
+        sound = file.read_text(encoding="utf-8")
+        try:
+            file.write_text(without(sound, directive), encoding="utf-8")
+            check = self.stack.front.labels["reload.check"]
+            code, _ = self.stack.attempt(self.stack.front, "sh", "-c", check)
+            if code:
+                return "the server's own check"
+            if not self.serves():
+                return "the start"
+            return next(
+                filter(None, (self.noticed_by(*tests) for tests in self.plan(directive, first_choice))), None
+            )
+        finally:
+            file.write_text(sound, encoding="utf-8")
+
+    def plan(self, directive: Directive, first_choice: str | None) -> Iterator[list[str]]:
+        """Yield what to run, the likely and the quick first."""
+        folder = self.stack.folder
+        files = [*folder.glob("tests/contract/test_*.py"), *folder.glob("tests/stack/test_*.py")]
+        if first_choice:
+            module, _, test = first_choice.partition("::")
+            named = [str(file) for file in files if file.stem == module]
+            if named:
+                yield [*named, "-k", test]
+        slow = [str(file) for file in files if SLOW & set(file.stem.split("_"))]
+        quick = [str(file) for file in files if str(file) not in slow]
+        rows = ROWS.get(directive.section)
+        if rows:
+            yield [*quick, "-k", f"({rows}) and {READERS}"]
+            yield [*slow, "-k", f"({rows}) and {READERS}"]
+        yield [*quick, "-k", READERS]
+        yield [*slow, "-k", READERS]
+
+
+def last_report(profile: str) -> dict[str, str]:
+    """Return directive → what noticed it, as the last report has it."""
+    report = REPORTS / f"{profile}.md"
+    text = report.read_text(encoding="utf-8") if report.exists() else ""
+    return dict(re.findall(r"^\| `(.+?)` \| `?(test_\w+::\w+)`? \|$", text, re.M))
+
+
+def in_table(text: str) -> str:
+    """Return a directive as a cell of the report: short, and without what a table means by a bar."""
+    short = text if len(text) <= 90 else text[:89] + "…"
+    return short.replace("|", "¦").replace("`", "'")
+
+
+def write_report(profile: str, found: dict[Directive, str | None], reasons: dict[str, str]) -> float:
+    """Write docs/prove-config/PROFILE.md; return the share of directives that something noticed."""
+    noticed = sum(what is not None for what in found.values())
+    share = noticed / len(found)
+    lines = [
+        f"# {profile}: what notices the absence of each directive",
+        "",
+        f"Written by `make prove-config PROFILE={profile}`: {noticed} of {len(found)} directives"
+        f" ({share:.1%}) are noticed. Each was taken away in turn, and the front end started with the rest.",
+    ]
+    for file in dict.fromkeys(directive.file for directive in found):
+        lines += ["", f"## {file}", "", "| without | is noticed by |", "|---|---|"]
+        for directive, what in found.items():
+            if directive.file == file:
+                cell = in_table(directive.text)
+                said = (
+                    f"`{what}`" if what and "::" in what else what or f"**nothing**: {reasons.get(cell, '?')}"
+                )
+                lines.append(f"| `{cell}` | {said} |")
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / f"{profile}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return share
+
+
+def main() -> int:
+    """Run the command line; return 0 where the configuration is proven."""
+    parser = argparse.ArgumentParser(prog="prove_config", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("profile", choices=PRODUCTION)
+    parser.add_argument("--only", default="", help="the directives that contain this text; writes no report")
+    options = parser.parse_args()
+    profile: str = options.profile
+    os.environ["TAG"] = f"prove-{profile}"
+    known = last_report(profile)
+    reasons = {}
+    if UNPROVEN.exists():
+        with UNPROVEN.open(encoding="utf-8", newline="") as rows:
+            reasons = {
+                row["directive"]: row["reason"] for row in csv.DictReader(rows) if row["profile"] == profile
+            }
+    found: dict[Directive, str | None] = {}
+    with tempfile.TemporaryDirectory(prefix="prove-") as scratch:
+        proof = Proof(profile, Path(scratch))
+        try:
+            # What belongs to systemd is not the server's.
+            files = [
+                file for file in sorted((ROOT / profile).rglob("*.conf")) if file.parent.name != "tmpfiles.d"
+            ]
+            wanted = [
+                directive
+                for file in files
+                for directive in directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), profile)
+                if options.only in directive.text
+            ]
+            for directive in wanted:
+                found[directive] = proof.try_without(directive, known.get(in_table(directive.text)))
+                where = f"{directive.file}:{directive.first + 1}"
+                print(f"{where}: {in_table(directive.text)} -> {found[directive] or 'NOTHING'}", flush=True)
+            # Or a test that fails anyway would have noticed everything.
+            assert proof.serves()
+            for test in sorted({what for what in found.values() if what and "::" in what}):
+                module, _, name = test.partition("::")
+                named = [str(file) for file in proof.stack.folder.glob(f"tests/*/{module}.py")]
+                assert proof.noticed_by(*named, "-k", name) is None, (
+                    f"{test} fails with the whole configuration, too"
+                )
+        finally:
+            proof.stack.remove()
+    if options.only:
+        return 0 if all(found.values()) else 1
+    share = write_report(profile, found, reasons)
+    open_ones = [d.text for d, what in found.items() if what is None and in_table(d.text) not in reasons]
+    for text in open_ones:
+        print(f"error: nothing notices that this is missing: {text}", file=sys.stderr)
+    print(f"==> {share:.1%} of {len(found)} directives are noticed: see docs/prove-config/{profile}.md")
+    return 1 if open_ones or share < WANTED else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
