@@ -106,6 +106,16 @@ class Proof:
         self.attached.parent.mkdir(exist_ok=True)
         self.attached.write_text(json.dumps(self.stack.address()), encoding="utf-8")
 
+    def remove(self) -> None:
+        """Remove the stack, and the images that are its own by their tag."""
+        self.stack.remove()
+        for image in self.stack.docker.images.list(
+            filters={"reference": f"flask-reference/*:{os.environ['TAG']}"}
+        ):
+            for tag in image.tags:
+                if tag.endswith(f":{os.environ['TAG']}"):
+                    self.stack.docker.images.remove(tag)
+
     def serves(self) -> bool:
         """Return whether the front end is there after a restart with the files as they are."""
         front = self.stack.front
@@ -260,7 +270,7 @@ def main() -> int:
                     f"{test} fails with the whole configuration, too"
                 )
         finally:
-            proof.stack.remove()
+            proof.remove()
     if options.only:
         return 0 if all(found.values()) else 1
     share = write_report(profile, found, reasons)

@@ -1,0 +1,122 @@
+"""The tool that takes configuration lines away tells what is missed from what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.profiles import ROOT
+from tests.prove_config import Directive, Proof, directives, last_report, without, write_report
+
+pytestmark = pytest.mark.xdist_group("prove")
+
+SAMPLES = {
+    "nginx": (
+        """\
+# ---- Log ----
+map $a $b {
+    default 1;  # why
+}
+log_format json
+    '{"a": "$a"}'
+    '{"b": "$b"}';
+location = /x { return 404; }
+""",
+        ["default 1;", """log_format json '{"a": "$a"}' '{"b": "$b"}';""", "location = /x { return 404; }"],
+    ),
+    "apache": (
+        """\
+<VirtualHost *:80>
+    # ---- Log ----
+    WSGIDaemonProcess app \\
+        threads=4 \\
+        home=/srv
+    ServerSignature Off
+</VirtualHost>
+""",
+        ["WSGIDaemonProcess app threads=4 home=/srv", "threads=4", "home=/srv", "ServerSignature Off"],
+    ),
+    "lighttpd": (
+        """\
+# ---- Log ----
+$HTTP["url"] !~ "^/static/" {
+    fastcgi.server = (
+        "/" => ((
+            "socket" => "/run/app.sock",
+            "disable-time" => 0,
+        ))
+    )
+}
+server.tag = "lighttpd"
+""",
+        ['"socket" => "/run/app.sock",', '"disable-time" => 0,', 'server.tag = "lighttpd"'],
+    ),
+}
+
+
+@pytest.mark.parametrize("server", SAMPLES)
+def test_each_directive_can_be_taken_away(server: str) -> None:
+    text, expected = SAMPLES[server]
+    found = list(directives(Path("x.conf"), text, server))
+    assert [directive.text for directive in found] == expected
+    assert {directive.section for directive in found} == {"Log"}
+    for directive in found:
+        rest = without(text, directive)
+        assert directive.text not in " ".join(rest.replace("\\", "").split())
+        assert len(rest.splitlines()) == len(text.splitlines()) - (directive.last - directive.first + 1)
+
+
+def test_option_taken_away_from_the_end_ends_the_directive_before_it() -> None:
+    text, _ = SAMPLES["apache"]
+    last = next(
+        directive for directive in directives(Path("x.conf"), text, "apache") if directive.text == "home=/srv"
+    )
+    assert "threads=4\n    ServerSignature Off" in without(text, last)
+
+
+@pytest.mark.production
+def test_every_configuration_has_directives(profile: str) -> None:
+    for file in (ROOT / profile).rglob("*app*.conf"):
+        assert len(list(directives(file, file.read_text(encoding="utf-8"), profile))) > 10
+
+
+def test_report_names_the_test_to_try_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.prove_config.REPORTS", tmp_path)
+    noticed, missed = (Directive(Path("nginx/x.conf"), "Log", n, n, f"line | {n};") for n in range(2))
+    assert (
+        write_report("nginx", {noticed: "test_logs::test_V1_keys", missed: None}, {"line ¦ 1;": "a reason"})
+        == 0.5
+    )
+    assert last_report("nginx") == {"line ¦ 0;": "test_logs::test_V1_keys"}
+    assert "**nothing**: a reason" in (tmp_path / "nginx.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proof]:
+    monkeypatch.setenv("TAG", "prove-test")
+    proof = Proof("nginx", tmp_path)
+    yield proof
+    proof.remove()
+
+
+def test_what_is_missed_is_told_from_what_is_noticed(proof: Proof, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Path("nginx/sites-available/app.conf")
+    file = proof.stack.folder / site
+    sound = file.read_text(encoding="utf-8")
+    file.write_text(sound + "map $host $needed_by_nobody {\n    default 1;\n}\n", encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
+    contract = [str(proof.stack.folder / "tests/contract/test_front_end.py")]
+    monkeypatch.setattr(Proof, "plan", lambda *_: iter([contract]))
+
+    def verdict(beginning: str) -> str | None:
+        (directive,) = [d for d in directives(site, text, "nginx") if d.text.startswith(beginning)]
+        return proof.try_without(directive, None)
+
+    assert verdict("default 1;") is None
+    assert verdict("server unix:") == "the server's own check"
+    noticed = verdict("proxy_set_header Host")
+    assert noticed
+    assert noticed.startswith("test_front_end::test_")
+    assert file.read_text(encoding="utf-8") == text
