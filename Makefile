@@ -7,7 +7,7 @@ PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND MAIL_SERVER MAIL_SMTP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test prove-config lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test prove-config verify lint lock secrets clean known-profile
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ prove-config: known-profile ## Take each line of PROFILE's configuration away: w
 	@docker/engine.sh
 	@docker/base-image.sh
 	@.venv/bin/python -m tests.prove_config $(PROFILE)
+
+verify: ## Hold any server against docs/contract.md, from outside: URL=https://my.example.org (docs/verify.md)
+	@tests/setup.sh
+	@.venv/bin/python -m verify '$(URL)' $(if $(ONLY),--only '$(ONLY)') $(if $(SKIP),--skip '$(SKIP)') \
+	  $(if $(CA),--ca '$(CA)') $(if $(INSECURE),--insecure)
 
 lint: ## Check style, types, shell, Dockerfile and each server's configuration
 	@tests/setup.sh

@@ -1,0 +1,1 @@
+"""make verify: hold any server against the contract, as far as a visitor can see it."""

@@ -1,0 +1,39 @@
+"""The lines of our own configuration that make a check hold."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from verify.check import Check
+
+ROOT = Path(__file__).parents[1]
+PATTERNS: dict[str, dict[str, str]] = tomllib.loads((ROOT / "verify/ours.toml").read_text(encoding="utf-8"))
+SERVERS = ("nginx", "apache", "lighttpd")
+
+
+def server_of(name: str) -> str:
+    """Return which of our servers a `Server` header names; "" where none."""
+    return next((server for server in SERVERS if server in name.lower()), "")
+
+
+def line(pattern: str, folder: Path) -> str:
+    """Return "file:line  text" of the first line below `folder` that matches; comments do not count."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".conf", ".load", ".py"))
+    for path in files:
+        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if not text.lstrip().startswith("#") and re.search(pattern, text):
+                return f"{path.relative_to(ROOT)}:{number}  {text.strip()}"
+    return ""
+
+
+def lines(check: Check, server: str) -> list[str]:
+    """Return what makes `check` hold in `server`, or in each of ours where it is another."""
+    patterns, found = PATTERNS.get(check.name, {}), []
+    for name in [server] if server else SERVERS:
+        pattern = patterns.get(name, "")
+        found.append(line(pattern, ROOT / name) if pattern else f"{name} does so by default")
+    if "app" in patterns:
+        found.append(line(patterns["app"], ROOT / "app"))
+    return [text for text in found if text]
