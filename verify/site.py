@@ -140,6 +140,8 @@ class Site:
         self._look_around()
 
     def _go_to(self, url: str) -> None:
+        if not url:
+            raise CannotRunError("Which site? make verify URL=https://my.example.org")
         try:
             self.url = httpx.URL(url)
         except httpx.InvalidURL as error:
