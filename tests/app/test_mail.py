@@ -34,7 +34,7 @@ class Catcher:
         self.sessions: list[Session] = []
         self.envelopes: list[Envelope] = []
 
-    async def handle_RCPT(  # noqa: N802  the library's name
+    async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         if address == "refused@example.org":
@@ -44,7 +44,7 @@ class Catcher:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
         self.sessions.append(session)
         self.envelopes.append(envelope)
         return "250 OK"
