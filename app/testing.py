@@ -94,6 +94,13 @@ def _streams() -> Path:
     return folder
 
 
+@blueprint.get("/log")
+def log() -> ResponseReturnValue:
+    """Write ``?message=`` to the application's log."""
+    current_app.logger.warning("%s", request.args["message"])
+    return jsonify(logged=True)
+
+
 def init_app(app: Flask) -> None:
     """Add the views."""
     app.config["TEST_STREAMS"] = str(Path(tempfile.gettempdir()) / "test-streams")
