@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -55,8 +56,22 @@ def echo(_rest: str = "") -> ResponseReturnValue:
 def wait() -> ResponseReturnValue:
     """Answer after ``?seconds=``, in which nothing is sent."""
     seconds = request.args.get("seconds", 1.0, float)
-    time.sleep(seconds)
+    with _running(_streams()):
+        time.sleep(seconds)
     return jsonify(waited=seconds)
+
+
+@blueprint.get("/log")
+def log() -> ResponseReturnValue:
+    """Log ``?text=`` as a warning."""
+    current_app.logger.warning("%s", request.args.get("text", ""))
+    return "", 204
+
+
+@blueprint.get("/fail")
+def fail() -> ResponseReturnValue:
+    """Fail as a view does that has a fault."""
+    raise RuntimeError(request.args.get("text", "a fault"))
 
 
 @blueprint.get("/stream")
@@ -68,7 +83,7 @@ def stream() -> ResponseReturnValue:
 
 @blueprint.get("/streams")
 def streams() -> ResponseReturnValue:
-    """Count the streams that any process is at, and say how long ago the last piece was made."""
+    """Count the streams and waits that any process is at, and say how long ago the last piece was made."""
     folder = _streams()
     running = [path for path in folder.glob("running-*") if Path(f"/proc/{path.name.split('-')[1]}").exists()]
     last = time.time() - folder.stat().st_mtime
@@ -76,13 +91,20 @@ def streams() -> ResponseReturnValue:
 
 
 def _pieces(seconds: float, folder: Path) -> Iterator[str]:
-    running = folder / f"running-{os.getpid()}-{uuid4().hex}"
-    running.touch()
-    try:
+    with _running(folder):
         for number in range(round(seconds / PIECE_SECONDS)):
             os.utime(folder)
             yield f"{number}\n"
             time.sleep(PIECE_SECONDS)
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[None]:
+    """Have a file in `folder`, as long as the request is worked on."""
+    running = folder / f"running-{os.getpid()}-{uuid4().hex}"
+    running.touch()
+    try:
+        yield
     finally:
         running.unlink()
 

@@ -20,7 +20,7 @@ def client(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return create_app(replace(settings, test_views=True)).test_client()
 
 
-@pytest.mark.parametrize("path", ["echo", "wait", "stream", "streams"])
+@pytest.mark.parametrize("path", ["echo", "wait", "stream", "streams", "log", "fail"])
 def test_the_views_are_absent_unless_switched_on(settings: Settings, path: str) -> None:
     assert create_app(settings).test_client().get(f"/test/{path}").status_code == 404
 
