@@ -46,7 +46,7 @@ def test_64_requests_at_once_get_their_own_answers(site: Site) -> None:
         assert list(pool.map(ask, texts)) == [f"<li>{text}</li>" for text in texts]
 
 
-def test_comet_answer_arrives_piece_by_piece(site: Site) -> None:
+def test_C1_comet_answer_arrives_piece_by_piece(site: Site) -> None:
     token = site.token(URL)
     data = {"sijax_rq": "count", "sijax_args": "[]", "csrf_token": token}
     begin = time.monotonic()

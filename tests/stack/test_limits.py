@@ -1,0 +1,433 @@
+"""What a client may ask for, and for how long: sizes, slowness, idleness, attempts (rows L1 to L6).
+
+The slow clients of L3 and L5 start before the first test, side by side, and are asked for at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from docker.models.containers import Container
+
+from tests.stacks import Stack, until
+from tests.wire import Answer, Place, request
+
+LIMIT = 10 * 1024 * 1024  # bytes of a body
+LINE = 8 * 1024  # bytes of a request line, and of a header
+HEADERS = 100
+PER_MINUTE = 10  # attempts to log in
+# Each profile runs views in 2 processes with 4 threads.
+PROCESSES, THREADS = 2, 8
+
+production = pytest.mark.production
+
+
+def http_2(stack: Stack) -> httpx.Client:
+    """Return a visitor by HTTP/2."""
+    context = ssl.create_default_context(cafile=str(stack.authority))
+    return httpx.Client(http1=False, http2=True, verify=context, base_url=stack.tls_url, timeout=20)
+
+
+# ---- L3 and L5: slow and idle clients ----
+
+
+@dataclass(frozen=True)
+class Client:
+    """One that sends `opening`, and then `piece` each so many seconds, as long as it is let."""
+
+    opening: bytes
+    piece: bytes = b""
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a client: what it was told, and when the server closed its connection."""
+
+    answer: bytes
+    closed_after: float | None
+
+
+PATIENCE = 25.0  # seconds: how long a client goes on
+POST = ("POST /test/echo HTTP/1.1", "Host: localhost")
+HEADERS_BEGIN = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+SLOW = {
+    "silence": Client(b""),
+    "dripping header": Client(HEADERS_BEGIN + b"X-Slow: ", b"x"),
+    "stopped header": Client(HEADERS_BEGIN + b"X-Slow: "),
+    "header after header": Client(HEADERS_BEGIN, b"X-Slow: x\r\n"),
+    "dripping body": Client(request(*POST, "Content-Length: 1000000"), b"x" * 10),
+    "body of 300 bytes per s": Client(request(*POST, "Content-Length: 1000000"), b"x" * 150, 0.5),
+    "stopped body": Client(request(*POST, "Content-Length: 1000000", body=b"x" * 1000)),
+}
+HELLO = (
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # the first bytes of a ClientHello that says it has 512
+)
+HANDSHAKES = {"silence": Client(b""), "stopped": Client(HELLO), "dripping": Client(HELLO, b"\0")}
+IDLE = {
+    "app": Client(request("GET /application/hello HTTP/1.1", "Host: localhost")),
+    "static": Client(request("GET /static/site.css HTTP/1.1", "Host: localhost")),
+}
+FAIR_BYTES = 20_000  # by 1 kB/s: longer than a server waits
+FAIR = Client(request(*POST, f"Content-Length: {FAIR_BYTES}", "Connection: close"), b"x" * 250, 0.25)
+
+
+def be(client: Client, place: Place) -> Outcome:
+    """Be `client`, until the server closes or patience ends."""
+    answer, next_piece, begun = b"", client.seconds, time.monotonic()
+    with place.connect() as wire, suppress(ConnectionError, ssl.SSLEOFError):
+        wire.socket.sendall(client.opening)
+        while (elapsed := time.monotonic() - begun) < PATIENCE:
+            if elapsed >= next_piece:
+                wire.socket.sendall(client.piece)
+                next_piece += client.seconds
+            wire.socket.settimeout(max(next_piece - elapsed, 0.01))
+            with suppress(TimeoutError):
+                received = wire.socket.recv(65_536)
+                if not received:
+                    break
+                answer += received
+    elapsed = time.monotonic() - begun
+    return Outcome(answer, elapsed if elapsed < PATIENCE else None)
+
+
+Outcomes = dict[tuple[str, str], Future[Outcome]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def outcomes(stack: Stack, profile: str) -> Iterator[Outcomes]:
+    """Start all slow clients; by the address that they use, and their name."""
+    if profile == "dev":  # limits nobody
+        yield {}
+        return
+    plain, tls = Place(stack.base_url), Place(stack.tls_url, stack.authority)
+    raw = Place(f"http://127.0.0.1:{stack.tls_port}/")
+    clients = {**SLOW, **{f"idle {name}": client for name, client in IDLE.items()}, "fair": FAIR}
+    wanted = [(place, name, client) for place in (plain, tls) for name, client in clients.items()]
+    wanted += [(raw, name, client) for name, client in HANDSHAKES.items()]
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        yield {(place.url, name): pool.submit(be, client, place) for place, name, client in wanted}
+
+
+# ---- L1: bodies ----
+
+
+@production
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_L1_larger_body_is_refused_before_it_is_sent(place: Place, accept: str) -> None:
+    with place.connect() as wire:
+        wire.send(request(*POST, f"Content-Length: {LIMIT + 1}", f"Accept: {accept}"))
+        answer = wire.answer("POST", seconds=5)
+        assert answer
+        assert wire.closes(35)
+    assert answer.status == 413
+    assert answer["Content-Type"].startswith(accept)
+    assert "413" in answer.text
+
+
+@production
+def test_L1_client_that_sends_all_of_a_larger_body_can_read_the_answer(place: Place) -> None:
+    with place.connect() as wire:
+        assert wire.send(request(*POST, f"Content-Length: {11 * 1024 * 1024}"))
+        for _ in range(11):
+            assert wire.send(bytes(1024 * 1024))
+        answer = wire.answer("POST")
+    assert answer
+    assert answer.status == 413
+
+
+@production
+def test_L1_larger_body_is_refused_over_http_2(stack: Stack) -> None:
+    command = (
+        "head -c 11534336 /dev/zero | curl -sk --http2 --max-time 20 --data-binary @- -H Expect: "
+        "-o /dev/null -w '%{http_version} %{http_code}' https://localhost/test/echo"
+    )
+    assert stack.execute(stack.front, "sh", "-c", command).split() == ["2", "413"]
+
+
+@production
+def test_L1_larger_body_never_reaches_the_app(stack: Stack) -> None:
+    """With every process of the app held, the answer comes all the same."""
+    with stack.app_stopped():
+        answer = Place(stack.base_url).ask(request(*POST, f"Content-Length: {LIMIT + 1}"), "POST", seconds=5)
+    assert answer.status == 413
+
+
+def test_L1_larger_chunked_body_is_refused(stack: Stack) -> None:
+    with Place(stack.base_url).connect() as wire:
+        wire.send(request(*POST, "Transfer-Encoding: chunked"))
+        # It may stop reading where the limit is.
+        all(wire.send(b"100000\r\n" + bytes(1024 * 1024) + b"\r\n") for _ in range(11))
+        wire.send(b"0\r\n\r\n")
+        answer = wire.answer("POST")
+    assert answer
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_L1_body_just_under_the_limit_is_taken(stack: Stack, chunked: bool) -> None:
+    body = bytes(LIMIT - 1)
+    answer = stack.site.post("/test/echo", data=iter([body]) if chunked else body)
+    assert answer.status_code == 200
+    assert answer.json()["body_length"] == LIMIT - 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"files": {"text": (None, "x" * 600_000)}},
+        {"files": [(f"field{number}", (None, "x")) for number in range(1001)]},
+    ],
+    ids=["field", "parts"],
+)
+def test_L1_form_over_flasks_own_limits_is_refused(stack: Stack, form: dict[str, Any]) -> None:
+    """500 kB of fields that are no files, 1,000 parts: these are held in memory."""
+    assert stack.site.post("/uploads/uploader", **form).status_code == 413
+
+
+# ---- L2: request line and headers ----
+
+PATHS = pytest.mark.parametrize("path", ["/application/hello", "/static/site.css"], ids=["app", "static"])
+
+
+def is_status(status: int, *, refused: bool) -> bool:
+    return 400 <= status < 500 if refused else status == 200
+
+
+@production
+@PATHS
+@pytest.mark.parametrize("over", [-100, 100])
+def test_L2_request_line_has_8_kib(place: Place, path: str, over: int) -> None:
+    line = f"GET {path}?x= HTTP/1.1"
+    line = line.replace("x=", "x=" + "a" * (LINE + over - len(line)))
+    assert is_status(place.ask(request(line, "Host: localhost")).status, refused=over > 0)
+
+
+@production
+@PATHS
+@pytest.mark.parametrize("over", [-100, 100])
+def test_L2_header_has_8_kib(place: Place, path: str, over: int) -> None:
+    header = "X-Large: " + "a" * (LINE + over - len("X-Large: "))
+    answer = place.ask(request(f"GET {path} HTTP/1.1", "Host: localhost", header))
+    assert is_status(answer.status, refused=over > 0)
+
+
+@production
+@PATHS
+@pytest.mark.parametrize("number", [HEADERS, HEADERS + 1])
+def test_L2_request_has_100_headers(place: Place, path: str, number: int) -> None:
+    headers = ["Host: localhost", *(f"X-Header-{n}: x" for n in range(number - 1))]
+    answer = place.ask(request(f"GET {path} HTTP/1.1", *headers))
+    assert is_status(answer.status, refused=number > HEADERS)
+
+
+@production
+@PATHS
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("?x=" + "a" * (LINE + 100), {}),
+        ("", {"X-Large": "a" * (LINE + 100)}),
+        ("", {f"X-Header-{number}": "x" for number in range(HEADERS + 1)}),
+    ],
+    ids=["line", "header", "headers"],
+)
+def test_L2_limits_hold_over_http_2(stack: Stack, path: str, query: str, headers: dict[str, str]) -> None:
+    with http_2(stack) as client:
+        fewer = client.get(path, headers={f"X-Header-{number}": "x" for number in range(80)})
+        assert (fewer.http_version, fewer.status_code) == ("HTTP/2", 200)
+        assert is_status(client.get(path + query, headers=headers).status_code, refused=True)
+
+
+# ---- L6: attempts ----
+
+# Run in a container of its own, which is a client address of its own: logs in wrongly, 16 at once, each by a
+# connection of its own; prints a list of [status, Retry-After, process that answered].
+ATTEMPTS = """
+import http.client, json, re, sys
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+from urllib.parse import urlencode
+
+host, path, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+def ask(method, body=None, **headers):
+    connection = http.client.HTTPConnection(host, timeout=30)
+    connection.request(method, path, body, {"Host": "localhost", **headers})
+    response = connection.getresponse()
+    page = response.read().decode()
+    connection.close()
+    return response, page
+
+response, page = ask("GET")
+cookie = response.headers["Set-Cookie"].partition(";")[0]
+token = unescape(re.search('name="csrf_token"[^>]*value="([^"]+)"', page)[1])
+form = urlencode({"csrf_token": token, "username": "nobody", "password": "wrong"})
+
+def attempt(_):
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    response, page = ask("POST", form, **headers)
+    return response.status, response.headers["Retry-After"], re.search(r"process <b>(\\d+)</b>", page)[1]
+
+with ThreadPoolExecutor(16) as pool:
+    print(json.dumps(list(pool.map(attempt, range(number)))))
+"""
+
+
+@contextmanager
+def visitors(stack: Stack, number: int) -> Iterator[list[Container]]:
+    """Start containers in the stack's network, each a client address of its own."""
+    with ExitStack() as cleanup:
+        containers = []
+        for _ in range(number):
+            container = stack.docker.containers.run(
+                stack.image_name("migrate"), ["sleep", "300"], network=f"{stack.name}_default", detach=True
+            )
+            cleanup.callback(container.remove, force=True)
+            containers.append(container)
+        yield containers
+
+
+@pytest.mark.parametrize("path", ["/flashing/login", "/sessions/login"])
+def test_L6_attempts_are_counted_over_all_processes_for_each_client(stack: Stack, path: str) -> None:
+    with visitors(stack, 2) as clients:
+        for client in clients:
+            command = ["python3", "-c", ATTEMPTS, stack.profile.name, path, "40"]
+            attempts = json.loads(stack.execute(client, *command))
+            statuses = Counter(status for status, _, _ in attempts)
+            assert statuses == {200: PER_MINUTE, 429: 40 - PER_MINUTE}
+            assert all(1 <= int(wait) <= 60 for status, wait, _ in attempts if status == 429)
+            processes = {process for _, _, process in attempts}
+            assert len(processes) == (1 if stack.profile.name == "dev" else PROCESSES)
+
+
+# ---- L3 ----
+
+
+def closed_after(outcomes: Outcomes, place: Place, name: str) -> float:
+    """Return when the server closed a client's connection, in seconds."""
+    seconds = outcomes[place.url, name].result().closed_after
+    assert seconds is not None, f"{name}: still open after {PATIENCE} s"
+    return seconds
+
+
+@production
+@pytest.mark.parametrize("client", SLOW)
+def test_L3_slow_client_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
+    """Headers have 15 s; a body has 15 s in which it is slower than 500 B/s."""
+    assert 12 <= closed_after(outcomes, place, client) <= 20
+
+
+@production
+@pytest.mark.parametrize("client", HANDSHAKES)
+def test_L3_unfinished_handshake_is_closed(stack: Stack, outcomes: Outcomes, client: str) -> None:
+    place = Place(f"http://127.0.0.1:{stack.tls_port}/")
+    assert 12 <= closed_after(outcomes, place, client) <= 20
+
+
+@production
+def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> None:
+    outcome = outcomes[place.url, "fair"].result()
+    assert outcome.answer.startswith(b"HTTP/1.1 200 ")
+    assert f'"body_length":{FAIR_BYTES}'.encode() in outcome.answer.replace(b" ", b"")
+
+
+@production
+@pytest.mark.parametrize("kind", ["dripping header", "stopped body"])
+def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Place, kind: str) -> None:
+    with ExitStack() as cleanup:
+        for _ in range(200):
+            wire = cleanup.enter_context(place.connect())
+            wire.send(SLOW[kind].opening)
+        for site in (stack.site, stack.tls_site):
+            for path in ("/application/hello", "/static/site.css"):
+                begun = time.monotonic()
+                assert site.get(path, headers={"Connection": "close"}, timeout=5).ok
+                assert time.monotonic() - begun < 1
+
+
+# ---- L5 ----
+
+
+@production
+@pytest.mark.parametrize("client", IDLE)
+def test_L5_idle_connection_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
+    outcome = outcomes[place.url, f"idle {client}"].result()
+    assert outcome.answer.startswith(b"HTTP/1.1 200 ")
+    assert outcome.closed_after is not None
+    assert 14 <= outcome.closed_after <= 18
+
+
+# ---- L4 and more of L5 ----
+
+
+@dataclass(frozen=True)
+class Waited:
+    """How a view that is too slow was answered, and after how many seconds."""
+
+    answer: Answer
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def too_slow(stack: Stack, outcomes: Outcomes) -> Iterator[list[Future[Waited]]]:
+    """Ask each thread for 75 s, once the slow clients are done; in HTML and in JSON by turns."""
+    for outcome in outcomes.values():
+        outcome.result()
+    accept = ("text/html", "application/json")
+
+    def ask(number: int) -> Waited:
+        begun = time.monotonic()
+        line = "GET /test/wait?seconds=75 HTTP/1.1"
+        asked = request(line, "Host: localhost", f"Accept: {accept[number % 2]}", "Connection: close")
+        answer = Place(stack.base_url).ask(asked, seconds=80)
+        return Waited(answer, time.monotonic() - begun)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield [pool.submit(ask, number) for number in range(THREADS)]
+
+
+@production
+def test_L5_1000_idle_connections_keep_nobody_waiting_and_are_closed(
+    stack: Stack, too_slow: list[Future[Waited]]
+) -> None:
+    """While the views of L4 keep all threads: a front end's own connections are what counts here."""
+    plain = Place(stack.base_url)
+    asked = IDLE["static"].opening
+    with ExitStack() as cleanup:
+        wires = []
+        for _ in range(1000):
+            wires.append(cleanup.enter_context(plain.connect()))
+            wires[-1].send(asked)
+        for site in (stack.site, stack.tls_site):
+            begun = time.monotonic()
+            assert site.get("/static/site.css", headers={"Connection": "close"}, timeout=5).ok
+            assert time.monotonic() - begun < 1
+        deadline = time.monotonic() + 20
+        assert all(wire.closes(max(deadline - time.monotonic(), 0.1)) for wire in wires)
+    assert not any(view.done() for view in too_slow)
+
+
+@production
+def test_L4_view_over_60_s_is_answered_504_and_its_thread_is_free_again(
+    stack: Stack, too_slow: list[Future[Waited]]
+) -> None:
+    waited = [view.result() for view in too_slow]
+    assert [view.answer.status for view in waited] == [504] * THREADS
+    assert all(58 <= view.seconds <= 65 for view in waited)
+    for number, mime in enumerate(("text/html", "application/json")):
+        for view in waited[number::2]:
+            assert view.answer["Content-Type"].startswith(mime)
+            assert "504" in view.answer.text
+            assert int(view.answer["Retry-After"]) > 0
+    until(lambda: len(stack.workers()) == PROCESSES, "all processes serve again", 40)
