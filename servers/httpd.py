@@ -24,8 +24,8 @@ CODE = Path(__file__).resolve().parent.parent
 USER = "app"
 
 # A client that was not told to connect anew may use its connection for as long as httpd keeps it:
-# KeepAliveTimeout in apache2.conf.
-KEEP_ALIVE_SECONDS = 5.0
+# KeepAliveTimeout in sites-available/app.conf.
+KEEP_ALIVE_SECONDS = 15.0
 START_SECONDS = 20.0
 SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 
