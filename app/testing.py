@@ -61,13 +61,6 @@ def wait() -> ResponseReturnValue:
     return jsonify(waited=seconds)
 
 
-@blueprint.get("/log")
-def log() -> ResponseReturnValue:
-    """Log ``?text=`` as a warning."""
-    current_app.logger.warning("%s", request.args.get("text", ""))
-    return "", 204
-
-
 @blueprint.get("/fail")
 def fail() -> ResponseReturnValue:
     """Fail as a view does that has a fault."""
