@@ -17,6 +17,8 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name u
 
 # As the front ends take it; default: 4094.
 limit_request_line = 8190
+# 100 of the client's, and the three that nginx sets; default: 100
+limit_request_fields = 103
 
 # It would be made in the home folder, which is read-only.
 control_socket_disable = True
