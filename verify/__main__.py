@@ -57,10 +57,14 @@ def run(given: list[str], console: Console) -> int:
     server = site.page.headers.get("Server", "")
     report = Report(str(site.url), server, site.notes, outcomes, site.requests, time.monotonic() - started)
     report.show(console)
-    options.results.mkdir(parents=True, exist_ok=True)
-    report.junit(options.results / "verify.xml")
-    report.html(options.results / "verify.html")
-    console.print(f"{options.results / 'verify.html'} and {options.results / 'verify.xml'} have it, too.")
+    page, junit = options.results / "verify.html", options.results / "verify.xml"
+    try:
+        options.results.mkdir(parents=True, exist_ok=True)
+        report.html(page)
+        report.junit(junit)
+    except OSError as error:
+        raise CannotRunError(f"{error.filename} cannot be written: {error.strerror}.") from error
+    console.print(f"The same for a browser: {page}, for a CI: {junit}", soft_wrap=True)
     if report.count("not checked") == len(outcomes):
         raise CannotRunError("Nothing could be checked: see the reasons above.")
     return 1 if report.count("fails") else 0
@@ -76,6 +80,8 @@ def main(given: list[str] | None = None) -> int:
     except CannotRunError as reason:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {reason}", markup=False)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

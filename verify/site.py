@@ -137,6 +137,8 @@ class Site:
         self.redirect_path = ""  # of which `redirect` is the answer
         self._go_to(url)
         self.page = self._first_page()
+        if insecure:
+            self.notes.append("The certificate was not checked (--insecure).")
         self._look_around()
 
     def _go_to(self, url: str) -> None:
@@ -244,7 +246,10 @@ class Site:
             page = self._reached(where)
             if not page.has_redirect_location:
                 break
-            target = self.url.join(page.headers["Location"])
+            try:
+                target = self.url.join(page.headers["Location"])
+            except httpx.InvalidURL as error:
+                raise CannotRunError(f"{self.url} redirects to what is no address: {error}.") from error
             if target.host != self.url.host:
                 raise CannotRunError(f"{self.url} redirects to another host: verify {target} instead.")
             if self.tls and target.scheme == "http":
@@ -284,14 +289,16 @@ class Site:
         self._keep_cookies(self.path, self.page)
         seen: dict[str, str] = {}
         for tag, link in LINK.findall(self.page.text):
-            linked = self.url.join(unescape(link).partition("#")[0])
-            if linked.netloc == self.url.netloc and linked.scheme == self.url.scheme:
-                seen.setdefault(linked.raw_path.decode(), tag.lower())
+            with suppress(httpx.InvalidURL):
+                linked = self.url.join(unescape(link).partition("#")[0])
+                if (linked.scheme, linked.netloc) == (self.url.scheme, self.url.netloc):
+                    seen.setdefault(linked.raw_path.decode(), tag.lower())
         seen.pop(self.path, None)
         for target in [path for path, tag in seen.items() if tag != "a"][:VISITS]:
-            answer = self.get(target)
-            if answer.status_code == 200 and {"etag", "last-modified"} & answer.headers.keys():
-                self.files.append(answer)
+            with suppress(httpx.HTTPError):
+                answer = self.get(target)
+                if answer.status_code == 200 and {"etag", "last-modified"} & answer.headers.keys():
+                    self.files.append(answer)
         # A page that is a file itself, as those of an untouched server are.
         if not self.files and {"etag", "last-modified"} & self.page.headers.keys():
             self.files.append(self.get())
