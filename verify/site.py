@@ -150,6 +150,8 @@ class Site:
             raise CannotRunError(f"“{url}” is no address of a site: {error}.") from error
         if self.url.scheme not in ("http", "https") or not self.url.host:
             raise CannotRunError(f"“{url}” is no address of a site: it begins with https:// or http://.")
+        if not 0 < (self.url.port or 80) < 65536:
+            raise CannotRunError(f"“{url}” is no address of a site: there is no port {self.url.port}.")
         self.tls = self.url.scheme == "https"
         self.port = self.url.port or (443 if self.tls else 80)
         self.host = self.url.netloc.decode()
