@@ -35,6 +35,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flup.server.fcgi_base import BaseFCGIServer, Connection
+from pythonjsonlogger.json import JsonFormatter
 
 READY, SERVE = b"r", b"s"
 GRACE_SECONDS = 25
@@ -287,7 +288,12 @@ def main() -> int:
             inherited.set_inheritable(False)
         work(options.application, listener, channel, options.threads)
         return 0
-    logging.basicConfig(level=logging.INFO, format="flup: %(message)s")
+    handler = logging.StreamHandler()
+    names = {"levelname": "level", "name": "logger", "exc_info": "exception"}
+    handler.setFormatter(
+        JsonFormatter("{levelname}{name}{message}", style="{", rename_fields=names, timestamp="time")
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     return Supervisor(options.application, options.socket, options.processes, options.threads).run()
 
 

@@ -20,5 +20,20 @@ limit_request_line = 8190
 # 100 of the client's, and the three that nginx sets; default: 100
 limit_request_fields = 103
 
+# Its own lines are JSON, as the application's are.
+logconfig_dict = {
+    "formatters": {
+        "generic": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "{levelname}{name}{message}",
+            "style": "{",
+            "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "exception"},
+            "timestamp": "time",
+        }
+    },
+    "loggers": {"gunicorn.error": {"propagate": True}},
+    "root": {"level": "INFO", "handlers": ["error_console"]},
+}
+
 # It would be made in the home folder, which is read-only.
 control_socket_disable = True
