@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import database, errors, fingerprints, guide, headers, health, request_id, testing
+from app import database, errors, fingerprints, guide, headers, health, metrics, request_id, testing
 from app.config import Settings
 from app.extensions import csrf, db, mail, migrate, sijax
+from app.limits import limiter
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -23,10 +24,12 @@ def create_app(settings: Settings | None = None) -> Flask:
             app.wsgi_app, x_for=settings.proxy_hops, x_proto=settings.proxy_hops, x_host=0
         )
 
+    metrics.init_app(app)  # first: what others refuse counts, too
     db.init_app(app)
     migrate.init_app(app, db, directory=database.MIGRATIONS)
     mail.init_app(app)
     csrf.init_app(app)
+    limiter.init_app(app)  # after csrf: a form that is refused is no try
     sijax.init_app(app)
 
     request_id.init_app(app)

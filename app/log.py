@@ -45,6 +45,8 @@ def configuration() -> dict[str, Any]:
                 "stream": open(2, "w", encoding="utf-8", buffering=1, closefd=False),
             }
         },
+        # init-db itself says where it got to.
+        "loggers": {"alembic": {"level": "WARNING"}},
         "root": {"level": "INFO", "handlers": ["stderr"]},
     }
 

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import WWWAuthenticate
 
 from app.guide.chapter import Chapter
+from app.limits import trying
 
 chapter = Chapter(
     "errors",
@@ -37,6 +38,7 @@ def page() -> ResponseReturnValue:
 
 
 @chapter.route("/login", methods=["GET", "POST"])
+@trying
 def login() -> ResponseReturnValue:
     if request.method == "GET":
         return redirect(url_for(".page"))

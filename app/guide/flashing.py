@@ -6,6 +6,7 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.guide.chapter import Chapter
+from app.limits import trying
 
 chapter = Chapter(
     "flashing",
@@ -24,6 +25,7 @@ def page() -> ResponseReturnValue:
 
 
 @chapter.route("/login", methods=["GET", "POST"])
+@trying
 def login() -> ResponseReturnValue:
     error = None
     if request.method == "POST":

@@ -19,6 +19,7 @@ from wtforms.validators import DataRequired, Length, ValidationError
 
 from app.extensions import mail
 from app.guide.chapter import Chapter
+from app.limits import trying
 
 chapter = Chapter(
     "mail",
@@ -100,6 +101,7 @@ def page() -> ResponseReturnValue:
 
 
 @chapter.post("/send")
+@trying
 def send() -> ResponseReturnValue:
     form = MailForm()
 
@@ -110,6 +112,7 @@ def send() -> ResponseReturnValue:
 
 
 @chapter.post("/bulk")
+@trying
 def bulk() -> ResponseReturnValue:
     """Send each recipient a message of his own, all over one connection."""
     form = MailForm()
@@ -126,6 +129,7 @@ def bulk() -> ResponseReturnValue:
 
 
 @chapter.post("/note")
+@trying
 def note() -> ResponseReturnValue:
     """Send subject and text alone: one call, without a Message."""
     form = MailForm()

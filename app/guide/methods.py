@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db
 from app.guide.chapter import Chapter
+from app.limits import trying
 from app.models import Item
 
 chapter = Chapter(
@@ -33,6 +34,7 @@ def page() -> ResponseReturnValue:
 
 
 @chapter.route("/login", methods=["GET", "POST"])
+@trying
 def login() -> ResponseReturnValue:
     """Send the visitor on to `success/<name>`, or to `success?nm=` where a path cannot carry the name."""
     values = request.form if request.method == "POST" else request.args

@@ -6,6 +6,7 @@ from flask import flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from app.guide.chapter import Chapter
+from app.limits import trying
 
 chapter = Chapter(
     "sessions",
@@ -23,6 +24,7 @@ def page() -> ResponseReturnValue:
 
 
 @chapter.route("/login", methods=["GET", "POST"])
+@trying
 def login() -> ResponseReturnValue:
     if request.method == "GET":
         return chapter.page(limit=MAX_NAME)

@@ -31,3 +31,8 @@ def test_304_carries_no_header_of_a_body(client: FlaskClient) -> None:
     response = client.get("/errors/redirect/304")
     assert response.status_code == 304
     assert not {"Content-Type", "Content-Length", "Location"} & set(response.headers.keys())
+
+
+@pytest.mark.parametrize("fields", [{}, {"username": ""}, {"username": "eve"}, {"username": "Admin"}])
+def test_nobody_but_admin_may_log_in(client: FlaskClient, fields: dict[str, str]) -> None:
+    assert client.post("/errors/login", data=fields).status_code == 401

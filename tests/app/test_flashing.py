@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from flask.testing import FlaskClient
 
 SUCCESS = "You were successfully logged in"
@@ -25,3 +26,9 @@ def test_a_category_of_the_visitor_s_own_is_refused(client: FlaskClient) -> None
     response = client.post("/flashing/message", data={"message": "x", "category": '"><i>mine'})
     assert response.status_code == 400
     assert '"><i>mine' not in response.text
+
+
+@pytest.mark.parametrize("fields", [{}, {"username": "admin"}, {"username": "admin", "password": "Admin"}])
+def test_a_wrong_login_flashes_nothing(client: FlaskClient, fields: dict[str, str]) -> None:
+    assert "Invalid username or password." in client.post("/flashing/login", data=fields).text
+    assert SUCCESS + "</p>" not in client.get("/flashing/").text

@@ -94,3 +94,12 @@ def test_what_is_no_short_text_is_refused(
 def test_a_key_is_short_and_printable(client: FlaskClient, method: str) -> None:
     assert client.open(f"/methods/item/{'k' * 101}", method=method).status_code == 414
     assert client.open("/methods/item/a%00b", method=method).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\0b", "a\nb"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_name_that_is_none_is_asked_for_again(client: FlaskClient, method: str, name: str) -> None:
+    fields = {"nm": name}
+    by_get, by_post = (fields, None) if method == "GET" else (None, fields)
+    answer = client.open("/methods/login", method=method, query_string=by_get, data=by_post)
+    assert answer.status_code == 400

@@ -30,3 +30,9 @@ def test_a_login_that_fails_keeps_the_session(client: FlaskClient) -> None:
     client.post("/sessions/login", data={"username": "admin"})
     assert client.post("/sessions/login", data={"username": ""}).status_code == 400
     assert "Logged in as admin" in client.get("/sessions/").text
+
+
+@pytest.mark.parametrize("fields", [{}, {"username": ""}, {"username": "  "}, {"username": "x" * 101}])
+def test_without_a_name_nobody_is_logged_in(client: FlaskClient, fields: dict[str, str]) -> None:
+    assert client.post("/sessions/login", data=fields).status_code == 400
+    assert "You are not logged in" in client.get("/sessions/").text

@@ -21,7 +21,7 @@ def shown(page: str) -> dict[str, list[str]]:
 
 
 def test_a_login_is_told_on_the_next_page_and_only_there(site: Site) -> None:
-    response = site.submit(LOGIN, LOGIN, {"username": "admin", "password": "admin"})
+    response = site.attempt(LOGIN, LOGIN, {"username": "admin", "password": "admin"})
     assert response.status_code == 302
     assert response.headers["Location"].endswith(PAGE)
     message = "info: You were successfully logged in"
@@ -30,7 +30,7 @@ def test_a_login_is_told_on_the_next_page_and_only_there(site: Site) -> None:
 
 
 def test_a_message_waits_for_whatever_page_comes_next(site: Site) -> None:
-    site.submit(LOGIN, LOGIN, {"username": "admin", "password": "admin"})
+    site.attempt(LOGIN, LOGIN, {"username": "admin", "password": "admin"})
     page = site.get("/").text
     assert '<p role="status" class="flash info">You were successfully logged in</p>' in page
 
@@ -40,12 +40,10 @@ def test_a_message_waits_for_whatever_page_comes_next(site: Site) -> None:
     [
         {"username": "ann <b>", "password": "admin"},
         {"username": "admin", "password": "Admin"},
-        {"username": "admin"},
-        {},
     ],
 )
 def test_a_wrong_login_shows_the_form_again_with_the_name(site: Site, fields: dict[str, str]) -> None:
-    response = site.submit(LOGIN, LOGIN, fields)
+    response = site.attempt(LOGIN, LOGIN, fields)
     assert response.status_code == 200
     assert INVALID in response.text
     name = fields.get("username", "").replace("<", "&lt;").replace(">", "&gt;")

@@ -23,7 +23,7 @@ def letter() -> dict[str, str]:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_message_is_sent(site: Site, action: str) -> None:
-    response = site.submit(PAGE, f"/mail/{action}", letter())
+    response = site.attempt(PAGE, f"/mail/{action}", letter())
     assert response.status_code == 200
     assert ">Sent<" in response.text
 
@@ -35,7 +35,9 @@ def test_a_message_with_everything_is_sent(site: Site) -> None:
         "reply_to": "desk@example.org",
         "html": "<p>A <b>text</b>.</p>",
     }
-    response = site.submit(PAGE, "/mail/send", everything, files={"attachment": ("plan.bin", bytes(100_000))})
+    response = site.attempt(
+        PAGE, "/mail/send", everything, files={"attachment": ("plan.bin", bytes(100_000))}
+    )
     assert response.status_code == 200
     assert ">Sent<" in response.text
 
@@ -44,7 +46,6 @@ def test_a_message_with_everything_is_sent(site: Site) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("recipients", "", "Please enter a recipient."),
         ("recipients", "ann", "“ann” is not an e-mail address."),
         ("cc", "ann@example.org\r\nX-Evil: 1", "“X-Evil:” is not an e-mail address."),
         ("subject", "Hi\r\nBcc: eve@example.org", "Please enter one line without control characters."),
@@ -54,7 +55,7 @@ def test_what_cannot_be_sent_is_named_and_the_form_kept(
     site: Site, action: str, field: str, value: str, message: str
 ) -> None:
     text = f"kept <{uuid4()}>"
-    response = site.submit(PAGE, f"/mail/{action}", letter() | {"body": text, field: value})
+    response = site.attempt(PAGE, f"/mail/{action}", letter() | {"body": text, field: value})
     assert response.status_code == 400
     assert f">{message}<" in response.text
     assert text in unescape(response.text)

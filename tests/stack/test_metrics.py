@@ -1,0 +1,45 @@
+"""/metrics and the log of the application, in the containers that run it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.stacks import Stack, until
+
+COUNT = re.compile(
+    r'^http_requests_total{endpoint="application.hello",method="GET",status="200"} (\S+)$', re.MULTILINE
+)
+
+
+def counted(stack: Stack) -> int:
+    text = stack.execute(stack.front, "curl", "-fsS", "http://127.0.0.1/metrics")
+    found = COUNT.search(text)
+    return int(float(found[1])) if found else 0
+
+
+def visit(stack: Stack, times: int) -> None:
+    """Each on a connection of its own, so that every process gets some."""
+    for _ in range(times):
+        assert stack.site.get("/application/hello").status_code == 200
+
+
+def test_V3_requests_are_counted_across_processes_and_reloads(stack: Stack) -> None:
+    """A count that one process keeps alone would jump to and fro, and begin anew at each reload."""
+    before = counted(stack)
+    visit(stack, 40)
+    assert {counted(stack) for _ in range(20)} == {before + 40}
+    old = stack.workers()
+    stack.make("reload")
+    until(lambda: not old.keys() & stack.workers().keys(), "new processes serve")
+    visit(stack, 10)
+    assert {counted(stack) for _ in range(20)} == {before + 50}
+
+
+@pytest.mark.production
+def test_V3_a_new_container_counts_anew(stack: Stack) -> None:
+    visit(stack, 1)
+    stack.app.restart()
+    until(lambda: stack.attempt(stack.front, "curl", "-fsS", "http://127.0.0.1/healthz")[0] == 0, "service")
+    assert counted(stack) < 5
