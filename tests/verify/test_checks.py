@@ -147,7 +147,7 @@ def test_hsts_by_plain_http_is_a_failure(serve: Callable[..., Server]) -> None:
         (200, "", "fails"),
     ],
 )
-def test_R3_redirect_keeps_path_and_query(
+def test_redirect_to_https_keeps_path_and_query(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, status: int, location: str, state: str
 ) -> None:
     site = visit(serve())

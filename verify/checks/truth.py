@@ -103,7 +103,8 @@ def trace(site: Site) -> Iterator[str]:
 @check("T7", "HEAD gives the headers of GET and no body")
 def head(site: Site) -> Iterator[str]:
     """Caches and monitors ask by HEAD and believe what they get."""
-    changing = {"date", "transfer-encoding", "content-length", "connection", "keep-alive", "set-cookie"}
+    changing = {"date", "content-length", "set-cookie"}
+    changing |= {"transfer-encoding", "connection", "keep-alive", "upgrade"}  # of the connection, not of the page
     fixed = ("content-type", "etag", "last-modified", "cache-control", "vary")
     for target in (site.path, *(file.request.url.path for file in site.files[:1])):
         for coding in ("identity", "gzip"):
