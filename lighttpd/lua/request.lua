@@ -1,0 +1,27 @@
+-- /etc/lighttpd/lua/request.lua: what a request may be, before anything is done with it.
+local r = lighty.r
+
+-- A request line or a header of more than 8 KiB, more than 100 headers; bytes that no address has.
+local target = r.req_attr["request.orig-uri"]
+if #target + #r.req_attr["request.method"] + #" HTTP/1.1\r\n" > 8192 then return 414 end
+if target:find("[\0-\32\127]") then return 400 end
+local number, removed = 0, {}
+for name, value in pairs(r.req_header) do
+  number = number + 1
+  if #name + #value + 4 > 8192 or number > 100 then return 431 end
+  local known = name:lower()
+  if known:find("_", 1, true) or known:find("^x%-forwarded%-") or known == "forwarded"
+    or known == "x-real-ip" or known == "proxy" then
+    removed[#removed + 1] = name
+  end
+end
+
+-- What a client says of itself never reaches the application as truth.
+for _, name in ipairs(removed) do r.req_header[name] = nil end
+
+-- A client's own request id is kept where it is one: 32 hex digits, or in groups of 8-4-4-4-12.
+local id = r.req_header["X-Request-ID"] or ""
+local digits = id:gsub("^(%x*)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x%x%x%x)%-(%x*)$", "%1%2%3%4%5")
+if #digits ~= 32 or digits:find("%X") or id:find("^%x*%-") and #id:match("^%x*") ~= 8 then
+  r.req_header["X-Request-ID"] = ("%016x%016x"):format(math.random(0), math.random(0))
+end
