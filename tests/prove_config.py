@@ -146,9 +146,6 @@ class Proof:
         for test in (test for test, holds in self.proven.items() if not holds):
             module, _, name = test.partition("::")
             command += ["--deselect", f"{self.file_of(module).relative_to(self.stack.folder)}::{name}"]
-                "--deselect",
-                f"{next(self.stack.folder.glob('tests/*/' + test.replace('::', '.py::', 1)))}",
-            ]
         done = subprocess.run(
             command, cwd=self.stack.folder, check=False, text=True, capture_output=True,
             stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
