@@ -1,0 +1,165 @@
+"""H1 to H3: the headers of every kind of answer, by HTTP and TLS, whoever makes it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.figures import FIGURES, HEADERS
+from tests.stacks import Stack, until
+from tests.wire import Answer, Place, request
+
+CSP = "Content-Security-Policy"
+
+
+def static(place: Place) -> str:
+    """Return the address of the style sheet, fingerprinted, as a page names it."""
+    found = re.search(r"/static/site-[0-9a-f]{32}\.css", ask(place, "/").text)
+    assert found
+    return found[0]
+
+
+def ask(place: Place, path: str, *lines: str, method: str = "GET", body: bytes = b"") -> Answer:
+    """Send a request with these header lines."""
+    host = f"Host: {place.host}"
+    return place.ask(
+        request(f"{method} {path} HTTP/1.1", host, "Connection: close", *lines, body=body), method
+    )
+
+
+def unchanged(place: Place) -> Answer:
+    """Ask for a file that the client has."""
+    when = ask(place, "/static/site.css")["last-modified"]
+    return ask(place, "/static/site.css", f"If-Modified-Since: {when}")
+
+
+def malformed(place: Place) -> Answer:
+    """Send what the front end's own parser refuses."""
+    return place.ask(request("GET / HTTP/1.1", f"Host: {place.host}", "a line without a colon"))
+
+
+def too_large(place: Place) -> Answer:
+    """Announce a body that is over the limit."""
+    return ask(place, "/test/echo", f"Content-Length: {11 * 1024 * 1024}", method="POST")
+
+
+JSON = "Accept: application/json"
+# What is asked, and the status of the answer; those of the application first.
+OF_THE_APP: dict[str, tuple[int, Callable[[Place], Answer]]] = {
+    "page": (200, lambda place: ask(place, "/")),
+    "JSON": (200, lambda place: ask(place, "/request/inspect", JSON)),
+    "HEAD": (200, lambda place: ask(place, "/", method="HEAD")),
+    "redirect": (308, lambda place: ask(place, "/variables/python")),
+    "404": (404, lambda place: ask(place, "/no-such-page")),
+    "404 as JSON": (404, lambda place: ask(place, "/no-such-page", JSON)),
+    "405": (405, lambda place: ask(place, "/", "Content-Length: 0", method="POST")),
+    "500": (500, lambda place: ask(place, "/test/fail")),
+    "stream": (200, lambda place: ask(place, "/test/stream?seconds=0.2")),
+}
+OF_THE_FRONT_END: dict[str, tuple[int, Callable[[Place], Answer]]] = {
+    "static": (200, lambda place: ask(place, "/static/site.css")),
+    "static, compressed": (200, lambda place: ask(place, "/static/site.css", "Accept-Encoding: gzip")),
+    "static, fingerprinted": (200, lambda place: ask(place, static(place))),
+    "static, unchanged": (304, unchanged),
+    "static, a part": (206, lambda place: ask(place, "/static/site.css", "Range: bytes=0-9")),
+    "static, not there": (404, lambda place: ask(place, "/static/no-such-file.css")),
+    "static, not there, as JSON": (404, lambda place: ask(place, "/static/no-such-file.css", JSON)),
+    "static, another method": (405, lambda place: ask(place, "/static/site.css", method="DELETE")),
+    "TRACE": (405, lambda place: ask(place, "/", method="TRACE")),
+    "metrics": (403, lambda place: ask(place, "/metrics")),
+    "too large": (413, too_large),
+    "another name": (421, lambda place: place.ask(request("GET / HTTP/1.1", "Host: other.example"))),
+    "malformed": (400, malformed),
+}
+# dev shows the debugger where a view fails.
+CASES = [
+    pytest.param(
+        case, id=case, marks=[pytest.mark.production] if case not in OF_THE_APP or case == "500" else []
+    )
+    for case in [*OF_THE_APP, *OF_THE_FRONT_END]
+]
+
+
+@pytest.fixture(params=["http", pytest.param("https", marks=pytest.mark.production)])
+def place(request: pytest.FixtureRequest, stack: Stack) -> Place:
+    """Return the site, by TCP and by TLS."""
+    return Place(stack.base_url) if request.param == "http" else secure(stack)
+
+
+def secure(stack: Stack) -> Place:
+    return Place(stack.tls_url, stack.authority)
+
+
+def get(place: Place, case: str) -> Answer:
+    """Return the answer of a case, which has the status it should have."""
+    status, question = {**OF_THE_APP, **OF_THE_FRONT_END}[case]
+    answer = question(place)
+    assert answer.status == status, answer
+    return answer
+
+
+def check_policies(answer: Answer, *, of_the_app: bool) -> None:
+    """Each header once, with the contract's value; the application's policy is another, for its scripts."""
+    for name, value in HEADERS.items():
+        if not (of_the_app and name == CSP):
+            assert answer[name] == value, name
+    policy = answer[CSP]
+    assert "unsafe" not in policy
+    for directive in ("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"):
+        assert directive in policy
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_H1_answer_has_the_policies(place: Place, case: str) -> None:
+    check_policies(get(place, case), of_the_app=case in OF_THE_APP)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_H2_answer_names_no_software_and_no_header_twice(place: Place, case: str, profile: str) -> None:
+    answer = get(place, case)
+    names = [name for name, _ in answer.fields if name != "set-cookie"]
+    assert sorted(names) == sorted(set(names))
+    assert "x-powered-by" not in answer
+    if profile != "dev":
+        assert re.fullmatch(r"[A-Za-z]+", answer["server"])
+
+
+@pytest.mark.production
+@pytest.mark.parametrize("case", CASES)
+def test_R2_hsts_by_tls_alone(stack: Stack, case: str) -> None:
+    assert get(secure(stack), case)["strict-transport-security"] == FIGURES["Strict-Transport-Security"]
+    assert "strict-transport-security" not in get(Place(stack.base_url), case)
+
+
+@pytest.mark.production
+def test_H1_answer_in_place_of_an_application_that_dies_has_the_policies(stack: Stack) -> None:
+    """The front end's own page, when every process of the application is killed within the request."""
+    answers: list[Answer] = []
+    victims = list(stack.workers())
+    asking = threading.Thread(target=lambda: answers.append(ask(secure(stack), "/test/wait?seconds=20")))
+    asking.start()
+    until(lambda: stack.site.get("/test/streams").json()["running"], "the application is at it")
+    stack.signal("KILL", victims)
+    asking.join(30)
+    until(lambda: stack.site.get("/readyz").ok, "the application is back")
+    (answer,) = answers
+    assert answer.status in {500, 502, 503}
+    check_policies(answer, of_the_app=False)
+    assert answer["strict-transport-security"] == FIGURES["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize("scheme", ["http", pytest.param("https", marks=pytest.mark.production)])
+def test_H3_cookies_are_closed_to_scripts_and_other_sites(stack: Stack, scheme: str) -> None:
+    """The session's, which every form brings, and that of the guide's chapter."""
+    with stack.site if scheme == "http" else stack.tls_site as site:
+        form = site.get("/cookies/")
+        answer = site.submit("/cookies/", "/cookies/setcookie", {"nm": "somebody"})
+        found = form.raw.headers.getlist("Set-Cookie") + answer.raw.headers.getlist("Set-Cookie")
+    cookies = {cookie.partition("=")[0]: set(cookie.split("; ")[1:]) for cookie in found}
+    assert cookies.keys() == {"session", "userID"}
+    for attributes in cookies.values():
+        assert {"HttpOnly", "SameSite=Lax"} <= attributes
+        assert ("Secure" in attributes) == (scheme == "https")

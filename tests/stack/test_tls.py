@@ -1,0 +1,147 @@
+"""R2, TLS: versions, suites, what is spoken by it, and what an independent scanner finds."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import socket
+import ssl
+import tarfile
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.figures import FIGURES, SUITES
+from tests.stacks import Stack
+from tests.wire import Place, request
+
+pytestmark = pytest.mark.production
+# What a client of any age may offer; OpenSSL calls what it does by default level 1 or 2.
+ANYTHING = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
+
+
+def handshake(
+    stack: Stack, version: ssl.TLSVersion, ciphers: str = ANYTHING, protocols: tuple[str, ...] = ()
+) -> ssl.SSLSocket:
+    """Speak this version of TLS alone, and return the connection; raises ssl.SSLError where it is refused."""
+    context = ssl.create_default_context(cafile=stack.authority)
+    context.set_ciphers(ciphers)
+    context.minimum_version = context.maximum_version = version
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    sock = socket.create_connection(("127.0.0.1", stack.tls_port), 10)
+    try:
+        return context.wrap_socket(sock, server_hostname="localhost")
+    except ssl.SSLError:
+        sock.close()
+        raise
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
+def test_R2_old_versions_are_refused(stack: Stack, version: str) -> None:
+    with pytest.raises(ssl.SSLError, match="alert protocol version"):  # the server's word, not this client's
+        handshake(stack, ssl.TLSVersion[version])
+
+
+@pytest.mark.parametrize("version", FIGURES["TLS protocols"].split())
+def test_R2_version_is_spoken_and_the_certificate_is_good(stack: Stack, version: str) -> None:
+    with handshake(stack, ssl.TLSVersion[version.replace(".", "_")]) as connection:
+        assert connection.version() == version
+
+
+def test_R2_only_strong_suites_of_tls_1_2_are_taken(stack: Stack) -> None:
+    """Those of the certificate's kind, each alone; and none of all others that this client knows."""
+    for suite in SUITES:
+        if "-ECDSA-" in suite:
+            with handshake(stack, ssl.TLSVersion.TLSv1_2, suite) as connection:
+                assert connection.cipher()[0] == suite  # type: ignore[index]
+    others = ":".join([ANYTHING, *(f"!{suite}" for suite in SUITES)])
+    with pytest.raises(ssl.SSLError, match="alert handshake failure"):
+        handshake(stack, ssl.TLSVersion.TLSv1_2, others)
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [(("h2", "http/1.1"), "h2"), (("http/1.1",), "http/1.1"), ((), None)]
+)
+def test_R2_alpn_chooses_http_2(stack: Stack, offered: tuple[str, ...], chosen: str | None) -> None:
+    with handshake(stack, ssl.TLSVersion.TLSv1_3, protocols=offered) as connection:
+        assert connection.selected_alpn_protocol() == chosen
+
+
+def test_R2_page_and_upload_by_http_2(stack: Stack) -> None:
+    body = b"0123456789" * 500_000
+    context = ssl.create_default_context(cafile=stack.authority)
+    with httpx.Client(base_url=stack.tls_url, http2=True, verify=context, timeout=20) as client:
+        page = client.get("/application/hello")
+        assert (page.http_version, page.status_code, page.text) == ("HTTP/2", 200, "Hello World")
+        echo = client.post("/test/echo", content=body)
+        assert (echo.http_version, echo.status_code) == ("HTTP/2", 200)
+        seen = echo.json()
+    assert (seen["scheme"], seen["body_length"]) == ("https", len(body))
+    assert seen["body_sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_R2_http_3_is_spoken_where_it_is_offered(stack: Stack) -> None:
+    """Offered by a published UDP port and, to who asks for port 443, by Alt-Svc; or by neither."""
+    offered = "443/udp" in stack.front.attrs["HostConfig"]["PortBindings"]
+    place = Place(stack.tls_url, stack.authority)
+    assert place.ask(request("GET / HTTP/1.1", "Host: localhost")).all("Alt-Svc") == ['h3=":443"'] * offered
+    command = ["curl", "-ksS", "--http3-only", "--max-time", "10", "-w", " %{http_version} %{http_code}"]
+    code, output = stack.attempt(stack.front, *command, "https://localhost/application/hello")
+    assert (code, output) == (0, "Hello World 3 200") if offered else code != 0, output
+
+
+# ---- an independent scanner ----
+
+SCANNER = """
+FROM {base}
+RUN apt-get update && apt-get install -y --no-install-recommends testssl.sh && rm -rf /var/lib/apt/lists/*
+"""
+SCAN = (
+    "testssl --quiet --color 0 --warnings off --nodns none --ip 127.0.0.1 --add-ca /ca.pem"
+    " --protocols --server-defaults --server-preference --fs --headers --vulnerable"
+    " --jsonfile /tmp/found.json localhost:443 >&2; cat /tmp/found.json"
+)
+# What is no fault of the server: found all the same, each for this reason.
+EXPLAINED = {
+    "cert_revocation": "The local authority publishes no list of revoked certificates.",
+    "BREACH": "There is compression, by contract (S3); no page writes a token twice in the same way.",
+    "engine_problem": "The scanner's own: it has no GOST ciphers.",
+}
+
+
+def test_R2_scanner_finds_nothing_above_low(stack: Stack) -> None:
+    """testssl.sh, as Debian packages it, in the front end's own network."""
+    base = os.environ.get("BASE_IMAGE", "debian:trixie-slim")
+    image, _ = stack.docker.images.build(
+        fileobj=io.BytesIO(SCANNER.format(base=base).encode()), tag=stack.image_name("scanner")
+    )
+    container = stack.docker.containers.create(
+        image, ["sh", "-c", SCAN], network_mode=f"container:{stack.front.id}"
+    )
+    try:
+        container.put_archive("/", archive("ca.pem", stack.authority.read_bytes()))
+        container.start()
+        container.wait(timeout=300)
+        found: list[dict[str, Any]] = json.loads(container.logs(stdout=True, stderr=False))
+        said = container.logs(stdout=False, stderr=True).decode()
+    finally:
+        container.remove(force=True)
+    assert len(found) > 50, said
+    harmless = {"OK", "INFO", "LOW", "DEBUG"}
+    severe = {f["id"].split(" ")[0]: f for f in found if f["severity"] not in harmless}
+    assert severe.keys() <= EXPLAINED.keys(), said
+
+
+def archive(name: str, content: bytes) -> bytes:
+    """Return a tar with one file."""
+    with io.BytesIO() as buffer:
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+        return buffer.getvalue()
