@@ -105,18 +105,18 @@ def test_what_is_missed_is_told_from_what_is_noticed(proof: Proof, monkeypatch: 
     site = Path("nginx/sites-available/app.conf")
     file = proof.stack.folder / site
     sound = file.read_text(encoding="utf-8")
-    file.write_text(sound + "map $host $needed_by_nobody {\n    default 1;\n}\n", encoding="utf-8")
+    file.write_text(sound + "map $host $needed_by_nobody {\n    default planted;\n}\n", encoding="utf-8")
     text = file.read_text(encoding="utf-8")
-    contract = [str(proof.stack.folder / "tests/contract/test_front_end.py")]
+    contract = [str(proof.stack.folder / "tests/contract/test_guide_request.py")]
     monkeypatch.setattr(Proof, "plan", lambda *_: iter([contract]))
 
     def verdict(beginning: str) -> str | None:
         (directive,) = [d for d in directives(site, text, "nginx") if d.text.startswith(beginning)]
         return proof.try_without(directive, None)
 
-    assert verdict("default 1;") is None
+    assert verdict("default planted;") is None
     assert verdict("server unix:") == "the server's own check"
     noticed = verdict("proxy_set_header Host")
     assert noticed
-    assert noticed.startswith("test_front_end::test_")
+    assert noticed.startswith("test_guide_request::test_")
     assert file.read_text(encoding="utf-8") == text
