@@ -62,7 +62,7 @@ def ask(neighbour: Container, url: str, *lines: str) -> tuple[str, dict[str, obj
 
 def network_in(stack: Stack) -> Network:
     """Make a network inside the trusted one; tests that run beside this one may have others of it."""
-    for subnet in TRUSTED.subnets(new_prefix=28):
+    for subnet in reversed(list(TRUSTED.subnets(new_prefix=28))):
         try:
             return stack.docker.networks.create(
                 f"{stack.name}_trusted-{uuid4().hex[:4]}",
