@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,9 @@ from app.extensions import db
 MIGRATIONS = str(Path(__file__).parent / "migrations")
 
 
+# How long a probe waits for writers: they take turns in milliseconds.
+READY_SECONDS = 2.0
+
 # What the table of the SQLite chapter takes, in characters a column.
 SQLITE_LIMITS = {"name": 100, "addr": 200, "city": 50, "pin": 10}
 
@@ -32,7 +36,20 @@ def connect_sqlite() -> sqlite3.Connection:
 
 def init_db() -> None:
     """Create or upgrade both databases; two that start at once wait for each other."""
-    upgrade()
+    own = Path(current_app.config["SQLITE_DATABASE"])
+    with own.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(
+            lock, fcntl.LOCK_EX
+        )  # who changes the journal's mode while another does is refused at once
+        upgrade()
+        if db.engine.dialect.name == "sqlite":
+            with db.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                connection.execute(text("PRAGMA journal_mode = WAL"))
+        _init_own()
+
+
+def _init_own() -> None:
     with closing(connect_sqlite()) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         columns = ", ".join(
@@ -52,7 +69,26 @@ def schema_problem() -> str | None:
         return "The database does not answer, or init-db has not run."
     if revision != head:
         return f"The schema is at revision {revision}, this code needs {head}: run init-db."
+    if not all(map(_can_be_written, _sqlite_files())):
+        return "The database is locked by something that does not finish."
     return None
+
+
+def _sqlite_files() -> list[str]:
+    engine = db.engine
+    main = [str(engine.url.database)] if engine.dialect.name == "sqlite" else []
+    return [*main, current_app.config["SQLITE_DATABASE"]]
+
+
+def _can_be_written(file: str) -> bool:
+    """Take the write lock and give it back; readers go on under a lock that writers wait for in vain."""
+    try:
+        uri = f"{Path(file).as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, timeout=READY_SECONDS, uri=True)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def init_app(app: Flask) -> None:

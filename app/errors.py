@@ -47,6 +47,9 @@ def error_response(error: HTTPException) -> Response:
     return response
 
 
+# As the front ends say when the application does not answer.
+RETRY_SECONDS = 5
+
 # Not their subclasses: a broken constraint or a wrong statement is no outage.
 DATABASE_DOWN = (DatabaseError, OperationalError, sqlite3.DatabaseError, sqlite3.OperationalError)
 
@@ -54,7 +57,7 @@ DATABASE_DOWN = (DatabaseError, OperationalError, sqlite3.DatabaseError, sqlite3
 def _database_down(error: Exception) -> Response:
     if type(error) in DATABASE_DOWN:
         detail = "The database does not answer. Please try again in a moment."
-        return error_response(ServiceUnavailable(detail))
+        return error_response(ServiceUnavailable(detail, retry_after=RETRY_SECONDS))
     raise error
 
 

@@ -37,6 +37,5 @@ def _tune_sqlite(connection: Any, _record: object) -> None:
     """Let readers and a writer work at once, and a second writer wait for its turn."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute(f"PRAGMA busy_timeout = {int(SQLITE_BUSY_SECONDS * 1000)}")
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")

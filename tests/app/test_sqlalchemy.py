@@ -160,19 +160,19 @@ def test_a_page_that_is_not_there_is_404(client: FlaskClient, page: str) -> None
 
 
 def test_writers_at_once_lose_no_row(app: Flask) -> None:
-    """A 302 promises a row; 8 writers on one SQLite file must wait for each other."""
+    """A 302 promises a row; 16 writers on one SQLite file must wait for each other."""
     answers: list[int] = []
 
     def write(writer: int) -> None:
         client = app.test_client()
-        for n in range(20):
+        for n in range(100):
             response = client.post("/sqlalchemy/new", data=ANN | {"name": f"{writer}/{n}"})
             answers.append(response.status_code)
 
-    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [302] * 160
-    assert len({row["name"] for row in students(app)}) == 160
+    assert answers == [302] * 1600
+    assert len({row["name"] for row in students(app)}) == 1600

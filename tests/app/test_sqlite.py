@@ -121,13 +121,13 @@ def test_writers_at_once_lose_no_row(app: Flask, file: Path) -> None:
 
     def write() -> None:
         client = app.test_client()
-        for _ in range(20):
+        for _ in range(100):
             answers.append(client.post("/sqlite/addrec", data=ANN).status_code)
 
-    threads = [threading.Thread(target=write) for _ in range(8)]
+    threads = [threading.Thread(target=write) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [200] * 160
-    assert len(rows(file)) == 160
+    assert answers == [200] * 1600
+    assert len(rows(file)) == 1600
