@@ -31,11 +31,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flup.server.fcgi_base import BaseFCGIServer, Connection
 from pythonjsonlogger.json import JsonFormatter
+
+from servers.sent_path import restore
 
 READY, SERVE = b"r", b"s"
 GRACE_SECONDS = 25
@@ -64,10 +65,7 @@ def mend(application: WSGIApplication) -> WSGIApplication:
     def mended(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.errors"] = sys.stderr  # flup would send the log to the front end
         environ["wsgi.input_terminated"] = True  # FastCGI marks the end of a body
-        # As Gunicorn does: the path that was sent. Front ends hand on what they made of dots and slashes.
-        path = unquote_to_bytes(environ.get("REQUEST_URI", "").partition("?")[0]).decode("latin-1")
-        if path.startswith(environ["SCRIPT_NAME"] + "/"):
-            environ["PATH_INFO"] = path.removeprefix(environ["SCRIPT_NAME"])
+        restore(environ)
         return application(environ, start_response)
 
     return mended
