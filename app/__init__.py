@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import database, errors, fingerprints, guide, headers, health, metrics, request_id, testing
 from app.config import Settings
 from app.extensions import csrf, db, mail, migrate, sijax
-from app.limits import limiter
+from app.limits import bound_forms, limiter
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -25,6 +25,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
 
     metrics.init_app(app)  # first: what others refuse counts, too
+    bound_forms(app)
     db.init_app(app)
     migrate.init_app(app, db, directory=database.MIGRATIONS)
     mail.init_app(app)

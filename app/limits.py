@@ -1,6 +1,6 @@
-"""How often a client may try to log in, or send mail: ten times a minute, counted for each view by itself.
+"""What the application takes: forms up to a size, and ten tries a minute to log in or to send mail.
 
-Flask-Limiter counts in a file of SQLite in the data folder, which all processes share.
+Flask-Limiter counts the tries, for each client and view, in a file of SQLite that all processes share.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from math import ceil
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import Flask, Response, request
 from flask_limiter import Limiter, RequestLimit
 from limits.storage import Storage
 
@@ -95,3 +95,13 @@ trying = limiter.limit(
     error_message="You have tried this too often. Please wait a minute, and try again.",
 )
 """Decorates a view that guessers of passwords, or senders of unwanted mail, would call again and again."""
+
+
+def _bound_form() -> None:
+    if request.mimetype == "application/x-www-form-urlencoded":
+        request.max_content_length = request.max_form_memory_size
+
+
+def bound_forms(app: Flask) -> None:
+    """Hold a form in one piece to the limit that Flask has for a part: 10 MiB could be millions of fields."""
+    app.before_request(_bound_form)

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIEnvironment
 
 # What an absolute target has before its path: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
-SCHEME_AND_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+SCHEME_AND_HOST = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
 def restore(environ: WSGIEnvironment) -> None:
