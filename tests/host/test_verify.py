@@ -27,9 +27,9 @@ ALL_LACK = {
 GAPS = {
     # 101 headers pass, each byte of a body starts the time-out anew, 146 bytes are compressed.
     "nginx": ALL_LACK | {"types", "large_head", "slow_body", "small_answers"},
-    # 1 GiB is taken; its version is in Server and on error pages; 403 tells which dotfiles and folders there are.
+    # 1 GiB is taken, its version is in Server and on error pages, 403 tells which dotfiles and folders exist.
     "apache2": ALL_LACK | {"large_body", "page_compressed", "versions", "dotfiles", "listings"},
-    # Bodies have no limit, two equal Hosts pass, TRACE is 501, nothing is compressed, its version is in Server.
+    # Bodies have no limit, two equal Hosts pass, TRACE is 501, its version is in Server.
     "lighttpd": ALL_LACK
     | {
         "large_body",
