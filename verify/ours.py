@@ -10,7 +10,7 @@ from verify.check import Check
 
 ROOT = Path(__file__).parents[1]
 PATTERNS: dict[str, dict[str, str]] = tomllib.loads((ROOT / "verify/ours.toml").read_text(encoding="utf-8"))
-SERVERS = ("nginx", "apache", "lighttpd")
+SERVERS = sorted({server for patterns in PATTERNS.values() for server in patterns} - {"app"})
 
 
 def server_of(name: str) -> str:
@@ -19,11 +19,11 @@ def server_of(name: str) -> str:
 
 
 def line(pattern: str, folder: Path) -> str:
-    """Return "file:line  text" of the first line below `folder` that matches; comments do not count."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".conf", ".load", ".py"))
+    """Return "file:line  text" of the first line below `folder` that matches."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".conf", ".lua", ".py"))
     for path in files:
         for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if not text.lstrip().startswith("#") and re.search(pattern, text):
+            if not text.lstrip().startswith(("#", "--")) and re.search(pattern, text):
                 return f"{path.relative_to(ROOT)}:{number}  {text.strip()}"
     return ""
 

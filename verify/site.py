@@ -235,7 +235,11 @@ class Site:
         with (
             self._ordinary,
             httpx.Client(
-                verify=self.context(), http2=http2, trust_env=False, timeout=self.figures.patience
+                verify=self.context(),
+                http1=not http2,
+                http2=http2,
+                trust_env=False,
+                timeout=self.figures.patience,
             ) as client,
         ):
             return client.get(self.url.join(target or self.path), headers=headers)

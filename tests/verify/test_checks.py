@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.profiles import PRODUCTION
 from tests.verify.server import FIGURES, Server
 from verify import checks as _checks  # noqa: F401  registers them
 from verify.check import CHECKS, Check, carry_out, carry_out_all
@@ -23,14 +24,17 @@ BREAKS: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"newest_tls": ssl.TLSVersion.TLSv1_2}, "TLSv1_3 is refused"),
     ],
     "tls_suites": [({"suites": "ALL"}, "is accepted")],
-    "http2": [({"alpn": ("http/1.1",)}, "by HTTP/1.1")],
+    "http2": [({"alpn": ("http/1.1",)}, "not spoken")],
     "hsts": [({"hsts": 0}, "no Strict-Transport-Security"), ({"hsts": 300}, "max-age=300")],
     "unknown_host": [({"any_host": True}, "Host: stranger.invalid: answered 200")],
     "malformed_host": [({"malformed_host": True, "any_host": True}, "two: answered 200")],
     "forwarded": [({"believes_forwarded": True}, "redirect /old: stranger.invalid is in it")],
-    "request_id_made": [({"request_id": "none"}, "[[], []"), ({"request_id": "fixed"}, "the same")],
-    "request_id_kept": [({"request_id": "made"}, "became")],
-    "request_id_replaced": [({"request_id": "kept"}, '"><b> became')],
+    "request_id_made": [
+        ({"request_id": "none"}, "404: no X-Request-ID"),
+        ({"request_id": "fixed"}, "the same"),
+    ],
+    "request_id_kept": [({"request_id": "made"}, "is answered with")],
+    "request_id_replaced": [({"request_id": "kept"}, '"><b> is answered with "><b>')],
     "strange_paths": [
         ({"strange_path": 500}, "/%00: answered 500"),
         ({"up": b"root:x:0:0:root:/root:/bin/sh"}, "/etc/passwd is served"),
@@ -67,7 +71,7 @@ BREAKS: dict[str, list[tuple[dict[str, Any], str]]] = {
     "slow_headers": [({"head_time": 5}, "still open")],
     "halted_body": [({"byte_time": 5, "body_time": 5}, "still open")],
     "slow_body": [({"body_time": 5}, "at a byte a second")],
-    "slow_clients": [({"at_once": 5}, "answered 200 after 1.")],
+    "slow_clients": [({"at_once": 5, "head_time": 5}, "answered 200 after 1.")],
     "keep_alive": [({"keep_alive": 5}, "still open"), ({"keep_alive": 0.1}, "closed after 0.")],
     "security_headers on the page": [({"without": (200,)}, "page: no X-Content-Type-Options; ")],
     "security_headers on a redirect": [({"without": (302,)}, "redirect: no X-Content-Type-Options; ")],
@@ -199,4 +203,7 @@ def test_lines_of_ours_are_found(name: str) -> None:
         assert found, f"{name}: no line of {server}/ looks like {pattern}"
         file, number = found.split("  ")[0].rsplit(":", 1)
         assert Path(ROOT / file).read_text().splitlines()[int(number) - 1].strip() in found
-    assert set(PATTERNS[name]) <= {*SERVERS, "app"}
+
+
+def test_servers_are_folders_of_ours() -> None:
+    assert set(SERVERS) <= set(PRODUCTION)
