@@ -47,7 +47,7 @@ def too_large(place: Place) -> Answer:
 
 
 JSON = "Accept: application/json"
-# What is asked, and the status of the answer; those of the application first.
+# What is asked, and the status of the answer; first what the application answers, or may.
 OF_THE_APP: dict[str, tuple[int, Callable[[Place], Answer]]] = {
     "page": (200, lambda place: ask(place, "/")),
     "JSON": (200, lambda place: ask(place, "/request/inspect", JSON)),
@@ -56,6 +56,7 @@ OF_THE_APP: dict[str, tuple[int, Callable[[Place], Answer]]] = {
     "404": (404, lambda place: ask(place, "/no-such-page")),
     "404 as JSON": (404, lambda place: ask(place, "/no-such-page", JSON)),
     "405": (405, lambda place: ask(place, "/", "Content-Length: 0", method="POST")),
+    "TRACE": (405, lambda place: ask(place, "/", method="TRACE")),
     "500": (500, lambda place: ask(place, "/test/fail")),
     "stream": (200, lambda place: ask(place, "/test/stream?seconds=0.2")),
 }
@@ -68,7 +69,6 @@ OF_THE_FRONT_END: dict[str, tuple[int, Callable[[Place], Answer]]] = {
     "static, not there": (404, lambda place: ask(place, "/static/no-such-file.css")),
     "static, not there, as JSON": (404, lambda place: ask(place, "/static/no-such-file.css", JSON)),
     "static, another method": (405, lambda place: ask(place, "/static/site.css", method="DELETE")),
-    "TRACE": (405, lambda place: ask(place, "/", method="TRACE")),
     "metrics": (403, lambda place: ask(place, "/metrics")),
     "too large": (413, too_large),
     "another name": (421, lambda place: place.ask(request("GET / HTTP/1.1", "Host: other.example"))),
