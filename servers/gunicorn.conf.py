@@ -17,8 +17,8 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name u
 
 # As the front ends take it; default: 4094.
 limit_request_line = 8190
-# 100 of the client's, and the three that nginx sets; default: 100
-limit_request_fields = 103
+# 100 of the client's, and Connection and the three that nginx sets; default: 100
+limit_request_fields = 104
 
 # Its own lines are JSON, as the application's are.
 logconfig_dict = {
