@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import differences
+from tests import differences, faults
 from tests.profiles import PRODUCTION, PROFILES
 from tests.site import Site
 
@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: holds a time; runs with nothing beside it")
     config.addinivalue_line("markers", "production: for the profiles that are meant for production")
+    config.pluginmanager.register(faults)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -91,7 +92,11 @@ def site(base_url: str) -> Iterator[Site]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
     """Add the containers' logs and the effective configuration to the report of a failed test."""
     report = yield
-    stack = getattr(item, "funcargs", {}).get("stack")
-    if report.failed and call.when == "call" and stack is not None:
-        report.sections += stack.report()
+    if report.failed and call.when == "call":
+        from tests.stacks import Stack
+
+        # Some tests have another stack than the fixture `stack`.
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Stack):
+                report.sections += value.report()
     return report

@@ -62,6 +62,7 @@ class Stack:
         self.folder = folder
         self.name = f"test-{uuid.uuid4().hex[:8]}"
         self.port, self.tls_port, self.mail_port = free_port(), free_port(), free_port()
+        self.compose_files = ["compose.yaml", "tests/compose.yaml"]
         self.docker = docker.from_env()
 
     @property
@@ -89,6 +90,7 @@ class Stack:
     def tls_site(self) -> Site:
         """Return a visitor by TLS."""
         site = Site(self.tls_url)
+        site.trust_env = False  # an environment's REQUESTS_CA_BUNDLE would go before it
         site.verify = str(self.authority)
         return site
 
@@ -97,20 +99,28 @@ class Stack:
         """Return the name of the image of a Dockerfile target."""
         return f"flask-reference/{target}:{os.environ.get('TAG', 'latest')}"
 
-    def make(
-        self, *arguments: str, check: bool = True, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run `make` for this stack; its output is kept, and shown where it fails."""
+    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command for this stack, in its folder; its output is kept, and shown where it fails."""
         done = subprocess.run(
-            ["make", *arguments],
+            command,
             cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, timeout=600, check=False,
             env={**os.environ, "PROFILE": self.profile.name, "STACK": self.name, "PORT": str(self.port),
                  "TLS_PORT": str(self.tls_port), "MAIL_PORT": str(self.mail_port), "BIND": "127.0.0.1",
-                 "COMPOSE_FILE": "compose.yaml:tests/compose.yaml", **environment},
+                 "COMPOSE_FILE": ":".join(self.compose_files), **environment},
         )  # fmt: skip
-        assert done.returncode == 0 or not check, f"make {' '.join(arguments)}:\n{done.stdout}"
+        assert done.returncode == 0 or not check, f"{' '.join(command)}:\n{done.stdout}"
         return done
+
+    def make(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `make` for this stack."""
+        return self.run("make", *arguments, check=check, **environment)
+
+    def compose(self, *arguments: str) -> None:
+        """Run `docker compose` for this stack, past `make`."""
+        self.run("docker", "compose", "--profile", self.profile.name, *arguments)
 
     def up(self, profile: str | None = None) -> str:
         """Bring the profile up, in place of what runs; returns what `make up` said."""

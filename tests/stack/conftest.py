@@ -1,10 +1,13 @@
-"""What the tests of whole stacks share: the two ways into a profile."""
+"""What the tests of whole stacks share: two ways in, a stack that may be edited, the table of faults."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
-from tests.stacks import Stack
+from tests.faults import Load
+from tests.stacks import Stack, copy_of_repository
 from tests.wire import Place
 
 
@@ -12,3 +15,25 @@ from tests.wire import Place
 def place(stack: Stack, request: pytest.FixtureRequest) -> Place:
     """Return where the profile listens: by plain HTTP, and once more by TLS."""
     return Place(stack.tls_url, stack.authority) if request.param == "tls" else Place(stack.base_url)
+
+
+@pytest.fixture(scope="session")
+def editable(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Start a stack from a checkout of its own, which a test may edit, stop and replace."""
+    stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(profile)))
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture
+def note(profile: str, record_property: Callable[[str, object], None]) -> Callable[[str, Load], None]:
+    """Return what writes a fault and its load into the table at the run's end."""
+
+    def note(fault: str, load: Load) -> None:
+        cell = f"{len(load.failures)} of {len(load.visits)}, {load.longest_gap:.1f} s"
+        record_property("fault", f"{fault} | {profile} | {cell}")
+
+    return note

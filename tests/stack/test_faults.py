@@ -1,17 +1,30 @@
-"""What a profile does when something stops: processes, the app as a whole, the client's patience."""
+"""What a profile does when something stops, is replaced, is locked or is full (rows F1, F2, F4 to F8)."""
 
 from __future__ import annotations
 
+import subprocess
+import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 import requests
+from docker.models.containers import Container
 
-from tests.stacks import Stack, until
+from tests.faults import Load, visitors
+from tests.site import Site
+from tests.stacks import Stack, copy_of_repository, until
+from tests.wire import Answer, Place, request
+
+Note = Callable[[str, Load], None]
+production = pytest.mark.production
 
 
-@pytest.mark.production
+@production
 def test_static_is_served_while_the_app_is_stopped(stack: Stack) -> None:
     with stack.app_stopped():
         with pytest.raises(requests.Timeout):
@@ -28,40 +41,339 @@ def serves(stack: Stack) -> bool:
         return False
 
 
-def test_killed_worker_is_replaced(stack: Stack) -> None:
-    victim = next(iter(stack.workers()))
-    killed = stack.clock()
-    stack.signal("KILL", [victim])
-    until(lambda: serves(stack), "the site answers again")
-    until(lambda: max(stack.workers().values()) >= killed, "a new worker answers in place of the killed one")
+def begun(container: Container) -> float:
+    """Return when a container was started last; a time of `time.time`."""
+    container.reload()
+    return datetime.fromisoformat(container.attrs["State"]["StartedAt"]).timestamp()
 
 
-@pytest.mark.parametrize(
+@contextmanager
+def helper(container: Container, script: str, *arguments: str) -> Iterator[None]:
+    """Run a Python script in a container, until its input ends; it begins with a line of output."""
+    command = ["docker", "exec", "-i", container.name or "", "python3", "-c", script, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline(), "the script has failed"
+        try:
+            yield
+        finally:
+            process.stdin.close()
+
+
+# Kills each process that has the parent and the name of one, again and again.
+KEEP_KILLED = """
+import os, select, signal, sys
+from pathlib import Path
+
+def kind(process):
+    parent = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1]
+    return parent, Path(f"/proc/{process}/cmdline").read_bytes().partition(b"\\0")[0]
+
+wanted = kind(sys.argv[1])
+print("begun", flush=True)
+while not select.select([sys.stdin], [], [], 0.01)[0]:
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if kind(process) == wanted:
+                os.kill(int(process), signal.SIGKILL)
+        except OSError:
+            pass
+"""
+
+
+@contextmanager
+def waiting(stack: Stack, seconds: float, number: int) -> Iterator[list[Future[Answer]]]:
+    """Have requests in flight, which take so many seconds; by turns they prefer HTML and JSON.
+
+    Fewer than a process has threads: chance may give all of them to one, which is asked for their number.
+    """
+
+    def ask(number: int) -> Answer:
+        line = f"GET /test/wait?seconds={seconds} HTTP/1.1"
+        accept = ("Accept: text/html", "Accept: application/json")[number % 2]
+        return Place(stack.base_url).ask(request(line, "Host: localhost", accept), seconds=60)
+
+    def running() -> int:
+        return int(stack.site.get("/test/streams").json()["running"])
+
+    with ThreadPoolExecutor(number) as pool:
+        before = running()
+        asked = [pool.submit(ask, number) for number in range(number)]
+        until(lambda: running() == before + number, "the requests are worked on")
+        yield asked
+
+
+@contextmanager
+def app_absent(stack: Stack) -> Iterator[None]:
+    """Have no process of the app, and begin it again at the end."""
+    app = stack.app
+    if app != stack.front:
+        app.stop()
+        try:
+            yield
+        finally:
+            app.start()
+        return
+    worker = next(iter(stack.workers()))
+    with helper(app, KEEP_KILLED, str(worker)):
+        yield
+
+
+def assert_is_page_of_an_outage(answer: Answer, mime: str) -> None:
+    assert answer.status in {502, 503}
+    assert answer["Content-Type"].startswith(mime)
+    assert int(answer["Retry-After"]) > 0
+    assert len(answer["X-Request-ID"]) in {32, 36}
+    assert answer["X-Request-ID"] in answer.text
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+# ---- F1: the application is down ----
+
+
+@pytest.mark.alone
+@production
+def test_F1_crashed_app_is_told_of_and_comes_back_by_itself(stack: Stack) -> None:
+    """All its processes are killed, with requests in flight."""
+    app = stack.app
+    with waiting(stack, 20, 3) as asked:
+        if app == stack.front:
+            stack.signal("KILL", list(stack.workers()))
+            crashed = time.time()
+        else:
+            before = begun(app)
+            stack.attempt(app, "sh", "-c", "kill -KILL -1")
+            until(lambda: begun(app) > before, "Docker has started it again")
+            crashed = begun(app)
+        until(lambda: serves(stack), "the site answers again", 10)
+        assert time.time() - crashed < 5
+        for number, answer in enumerate(asked):
+            mime = ("text/html", "application/json")[number % 2]
+            assert_is_page_of_an_outage(answer.result(), mime)
+
+
+@pytest.mark.alone
+@production
+def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -> None:
+    with app_absent(stack):
+        for method in ("GET", "POST"):
+            for mime in ("text/html", "application/json"):
+                line = f"{method} /application/hello HTTP/1.1"
+                asked = request(line, "Host: localhost", f"Accept: {mime}", "Content-Length: 0")
+                assert_is_page_of_an_outage(Place(stack.base_url).ask(asked, method), mime)
+    until(lambda: serves(stack), "the site answers again", 5)
+
+
+# ---- F2: a worker is killed ----
+
+
+@pytest.mark.alone
+@production
+def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: Stack, note: Note) -> None:
+    """16 visitors over two processes with 4 threads: at most 8 of their requests are with either."""
+    before = stack.workers()
+    victim = next(iter(before))
+    with visitors(stack, 16) as load:
+        until(lambda: len(load.visits) > 200, "the load is there")
+        stack.signal("KILL", [victim])
+        killed = time.monotonic()
+
+        def new() -> list[float]:
+            return [v.ended for v in load.visits if v.process and v.process not in before]
+
+        until(lambda: len(new()) > 20, "a new worker answers in place of the killed one")
+    note("F2 SIGKILL of a worker", load)
+    assert min(new()) - killed < 2
+    assert len(load.failures) <= 8, load.failures
+    assert all(visit.begun < killed + 0.1 for visit in load.failures)
+
+
+# ---- F4 and F5: containers are replaced and stopped ----
+
+
+@production
+def test_F4_recreated_app_is_found_again(editable: Stack, note: Note) -> None:
+    stack = editable
+    apart = stack.app != stack.front
+    front = begun(stack.front)
+    with visitors(stack) as load:
+        until(lambda: len(load.visits) > 50, "the load is there")
+        recreated = time.monotonic()
+        stack.compose("up", "--detach", "--no-deps", "--force-recreate", stack.profile.app_service)
+        # From the clock of the day to that of the visits.
+        back = begun(stack.app) - time.time() + time.monotonic() + 5
+        until(lambda: time.monotonic() > back and serves(stack), "5 s are over, and the site answers")
+        seen = len(load.visits)
+        until(lambda: len(load.visits) > seen + 100, "it is used again")
+    note("F4 app container recreated", load)
+    assert all(recreated - 1 < visit.ended and visit.begun < back for visit in load.failures), load.failures
+    assert not apart or begun(stack.front) == front
+
+
+@production
+def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(editable: Stack) -> None:
+    stack = editable
+    with waiting(stack, 5, 3) as asked:
+        stopped = time.monotonic()
+        stack.compose("stop")
+        assert time.monotonic() - stopped < 30
+        assert [answer.result().status for answer in asked] == [200] * 3
+    codes = {c.labels["com.docker.compose.service"]: c.attrs["State"]["ExitCode"] for c in stack.containers()}
+    stack.up()
+    assert set(codes.values()) == {0}, codes
+
+
+# ---- F6: the database is locked or gone ----
+
+# Path and statement: how each of the two databases is written to, and what counts its rows.
+DATABASES = pytest.mark.parametrize(
     ("form", "action", "fields", "database"),
     [
         ("/sqlite/enternew", "/sqlite/addrec", ("nm", "add", "city", "pin"), "database.db"),
         ("/sqlalchemy/new", "/sqlalchemy/new", ("name", "addr", "city", "pin"), "students.sqlite3"),
     ],
+    ids=["sqlite", "sqlalchemy"],
 )
-def test_concurrent_inserts_are_all_kept(
+LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+COUNT = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(*connection.execute("SELECT count(*) FROM students WHERE city = ?", sys.argv[2:]).fetchone())
+"""
+
+
+def insert(site: Site, token: str, action: str, fields: tuple[str, ...], city: str) -> requests.Response:
+    data = dict(zip(fields, ("a student", "a street", city, "1"), strict=True))
+    return site.post(action, data={"csrf_token": token, **data}, timeout=40)
+
+
+def rows(stack: Stack, database: str, city: str) -> int:
+    return int(stack.execute(stack.app, "python3", "-c", COUNT, f"/var/lib/app/{database}", city))
+
+
+def locked(stack: Stack, database: str) -> AbstractContextManager[None]:
+    """Have another process hold the write lock of a database."""
+    return helper(stack.app, LOCK, f"/var/lib/app/{database}")
+
+
+@contextmanager
+def moved_away(stack: Stack, database: str) -> Iterator[None]:
+    """Have a database's files somewhere else."""
+    script = f"cd /var/lib/app && mkdir away && mv {database}* away/"
+    back = f"cd /var/lib/app && rm -f {database}* && mv away/* . && rmdir away"
+    stack.execute(stack.app, "sh", "-ec", script)
+    try:
+        yield
+    finally:
+        stack.execute(stack.app, "sh", "-ec", back)
+
+
+@DATABASES
+@pytest.mark.parametrize("outage", [locked, moved_away], ids=["locked", "moved away"])
+def test_F6_database_that_does_not_answer_is_told_of_and_keeps_no_half(
+    stack: Stack,
+    form: str,
+    action: str,
+    fields: tuple[str, ...],
+    database: str,
+    outage: Callable[[Stack, str], AbstractContextManager[None]],
+) -> None:
+    city = uuid.uuid4().hex[:12]
+    site = stack.site
+    token = site.token(form)
+    with outage(stack, database):
+        ready = [site.get("/readyz", timeout=30).status_code for _ in range(8)]
+        assert ready == [503] * 8
+        assert site.get("/healthz").status_code == 200
+        asked = time.monotonic()
+        refused = insert(site, token, action, fields, city)
+        assert time.monotonic() - asked < 20
+        assert refused.status_code == 503
+        assert 'id="served-by"' in refused.text
+    until(lambda: serves(stack), "the site is ready again")
+    assert rows(stack, database, city) == 0
+    assert insert(site, token, action, fields, city).ok
+    assert rows(stack, database, city) == 1
+
+
+# ---- F7: the disk is full ----
+
+# Uploads and the application's temporary files have a little memory, so that they are full soon.
+SMALL_DISK = """
+services:
+  {service}:
+    tmpfs: ["/var/lib/app/uploads:uid=10001,gid=10001,size=3m", "/tmp:mode=1777,size=8m"]
+"""
+
+
+@pytest.fixture
+def small(profile: str, tmp_path: Path) -> Iterator[Stack]:
+    """Start a stack whose disk is small."""
+    stack = Stack(profile, copy_of_repository(tmp_path))
+    override = stack.folder / "small-disk.yaml"
+    override.write_text(SMALL_DISK.format(service=stack.profile.app_service), encoding="utf-8")
+    stack.compose_files.append(override.name)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+def test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing(small: Stack) -> None:
+    stack = small
+
+    def upload(name: str) -> requests.Response:
+        files = {"file": (name, b"x" * 2 * 1024 * 1024)}
+        return stack.site.submit("/uploads/upload", "/uploads/uploader", files=files)
+
+    def kept() -> str:
+        """List the files that an upload can leave: the stored ones, and temporary ones without a name."""
+        unlinked = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c '/tmp/.*deleted'"
+        script = f"ls -A /var/lib/app/uploads; ls -A /tmp; {unlinked}"
+        return stack.attempt(stack.app, "sh", "-c", script)[1]
+
+    assert upload("first.bin").status_code == 200
+    before = kept()
+    assert upload("second.bin").status_code in {503, 507}
+    assert kept() == before
+
+    stack.execute(
+        stack.app, "sh", "-c", "rm /var/lib/app/uploads/first.bin; ! head -c 9M /dev/zero > /tmp/full"
+    )
+    before = kept()
+    refused = upload("third.bin")
+    assert refused.status_code in {503, 507}
+    assert 'id="served-by"' in refused.text
+    assert kept() == before
+    stack.execute(stack.app, "rm", "/tmp/full")
+    assert upload("fourth.bin").status_code == 200
+
+
+# ---- F8: many write at once ----
+
+
+@DATABASES
+def test_F8_concurrent_inserts_are_all_kept(
     stack: Stack, form: str, action: str, fields: tuple[str, ...], database: str
 ) -> None:
-    """16 writers, 50 each: as many rows afterwards as there were answers of success."""
+    """16 writers, 100 each: as many rows afterwards as there were answers of success."""
     city = uuid.uuid4().hex[:12]
 
-    def write(writer: int) -> int:
+    def write(_: int) -> int:
         with stack.site as site:
             token = site.token(form)
-            values = (f"writer {writer}", "a street", city, "1")
-            data = {"csrf_token": token, **dict(zip(fields, values, strict=True))}
-            return sum(site.post(action, data=data).status_code in {200, 201, 302, 303} for _ in range(50))
+            answers = [insert(site, token, action, fields, city) for _ in range(100)]
+            return sum(answer.status_code in {200, 302} for answer in answers)
 
     with ThreadPoolExecutor(16) as pool:
         succeeded = sum(pool.map(write, range(16)))
-    count = stack.execute(
-        stack.app, "python3", "-c",
-        "import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute("
-        "'SELECT count(*) FROM students WHERE city = ?', (sys.argv[2],)).fetchone())",
-        f"/var/lib/app/{database}", city,
-    )  # fmt: skip
-    assert (succeeded, int(count)) == (800, 800)
+    assert (succeeded, rows(stack, database, city)) == (1600, 1600)

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import requests
 
+from tests.faults import Load, visitors
 from tests.stacks import Stack, copy_of_repository, until
+from tests.wire import Answer, Place, request
 
+Note = Callable[[str, Load], None]
 # How the servers write the limit of 10 MiB.
 LIMITS = {"10m": "1m", "10485760": "1048576", "10240": "1024"}
-
-
-@pytest.fixture(scope="session")
-def editable(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack started from a checkout that the test may edit."""
-    stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(profile)))
-    try:
-        stack.up()
-        yield stack
-    finally:
-        stack.remove()
+UPLOAD_SECONDS = 8
 
 
 @pytest.fixture
@@ -40,43 +33,56 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 @contextmanager
-def visitors(stack: Stack, number: int = 4) -> Iterator[list[str]]:
-    """Keep asking for a page; yields the list of what failed.
+def slow_upload(stack: Stack) -> Iterator[Future[Answer]]:
+    """Have an upload under way that takes longer than a reload."""
+    begun: Future[None] = Future()
 
-    Each request opens a connection: a server may close one that idles at any time (RFC 9112, 9.3), and a
-    request that was just sent on it is lost without anybody's fault.
-    """
-    failures: list[str] = []
-    answered = 0
-    stop = threading.Event()
+    def upload() -> Answer:
+        head = request(
+            "POST /test/echo HTTP/1.1", "Host: localhost", f"Content-Length: {UPLOAD_SECONDS * 1000}"
+        )
+        with Place(stack.tls_url, stack.authority).connect() as wire:
+            wire.send(head)
+            for _ in range(UPLOAD_SECONDS * 10):
+                assert wire.send(b"x" * 100), "closed before the body was complete"
+                if not begun.done():
+                    begun.set_result(None)
+                time.sleep(0.1)
+            answer = wire.answer("POST")
+            assert answer, "closed without an answer"
+            return answer
 
-    def visit() -> None:
-        nonlocal answered
-        with stack.site as site:
-            while not stop.is_set():
-                try:
-                    status = site.get("/templates/hello/60", headers={"Connection": "close"}).status_code
-                    answered += 1
-                    if status != 200:
-                        failures.append(f"status {status}")
-                except requests.RequestException as error:
-                    failures.append(repr(error))
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(upload)
+        begun.result(10)
+        yield answer
 
-    threads = [threading.Thread(target=visit) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield failures
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-        assert answered > number, "the visitors asked nothing"
+
+def processes(stack: Stack) -> int:
+    """Count the processes of front end and application, but for health checks."""
+    lists = [container.top()["Processes"] for container in {stack.front, stack.app}]
+    return sum("curl" not in process[-1] for processes in lists for process in processes)
+
+
+@contextmanager
+def reload_that_fails_nobody(stack: Stack, note: Note, title: str) -> Iterator[None]:
+    """Have visitors, and an upload that began before, until the old processes have left."""
+    stack.settle()
+    before = processes(stack)
+    with slow_upload(stack) as upload, visitors(stack) as load:
+        until(lambda: len(load.visits) > 50, "the load is there")
+        yield
+        until(lambda: processes(stack) <= before, "the old processes have left", 90)
+        answer = upload.result()
+    note(title, load)
+    assert load.failures == []
+    assert answer.status == 200
+    assert answer.json()["body_length"] == UPLOAD_SECONDS * 1000
 
 
 @pytest.mark.production
 @pytest.mark.parametrize("broken", ["code", "configuration"])
-def test_reload_refuses_what_is_broken_and_goes_on_serving(stack: Stack, broken: str) -> None:
+def test_F3_reload_refuses_what_is_broken_and_goes_on_serving(stack: Stack, broken: str) -> None:
     file = (
         stack.folder / "app/guide/variables.py"
         if broken == "code"
@@ -95,41 +101,67 @@ def test_reload_refuses_what_is_broken_and_goes_on_serving(stack: Stack, broken:
         file.write_text(sound, encoding="utf-8")
 
 
+def hello(stack: Stack) -> set[str]:
+    """Return what the view that is edited says, whichever process answers."""
+    return {stack.site.get("/application/hello").text for _ in range(20)}
+
+
 @pytest.mark.production
-def test_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack) -> None:
+@pytest.mark.parametrize("times", [1, 5])
+def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, note: Note, times: int) -> None:
     view = stack.folder / "app/guide/application.py"
-    with visitors(stack) as failures:
-        edit(view, '"Hello World"', '"Hello Reload"')
-        stack.make("reload")
-        until(
-            lambda: {stack.site.get("/application/hello").text for _ in range(20)} == {"Hello Reload"},
-            "all workers run the new code",
-        )
-    assert failures == []
+    title = "F3 reload: new code" if times == 1 else f"F3 reload: new code, {times} in a row"
+    old = next(iter(hello(stack)))
+    with reload_that_fails_nobody(stack, note, title):
+        for number in range(times):
+            new = f"Hello Reload {times}.{number}"
+            edit(view, f'"{old}"', f'"{new}"')
+            stack.make("reload")
+            old = new
+        until(lambda: hello(stack) == {new}, "all workers run the new code", 60)
 
 
 @pytest.mark.production
-def test_reload_takes_new_configuration_into_service(stack: Stack) -> None:
-    site = stack.site
-    token = site.token("/uploads/upload")
-
+def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
     def upload() -> int:
-        try:
-            two_mib = {"file": ("two.bin", b"\0" * (2 * 1024 * 1024))}
-            return site.post("/uploads/uploader", data={"csrf_token": token}, files=two_mib).status_code
-        except requests.ConnectionError:  # refused while still sending
-            return 413
+        line = "POST /test/echo HTTP/1.1"
+        asked = request(line, "Host: localhost", f"Content-Length: {2 * 1024 * 1024}", "Expect: 100-continue")
+        with Place(stack.base_url).connect() as wire:
+            wire.send(asked)
+            answer = wire.answer("POST")
+            assert answer
+            return answer.status
 
-    assert upload() == 200
-    changed = 0
+    assert upload() == 100
+    sound = {}
     for file in (stack.folder / stack.profile.name).rglob("*.conf"):
         text = file.read_text(encoding="utf-8")
         new = re.sub(rf"\b({'|'.join(LIMITS)})\b", lambda found: LIMITS[found[1]], text)
-        changed += new != text
-        file.write_text(new, encoding="utf-8")
-    assert changed == 1
+        if new != text:
+            sound[file] = text
+            file.write_text(new, encoding="utf-8")
+    assert len(sound) == 1
+    with reload_that_fails_nobody(stack, note, "F3 reload: new configuration"):
+        stack.make("reload")
+        until(lambda: {upload() for _ in range(20)} == {413}, "the smaller limit holds")
+    for file, text in sound.items():
+        file.write_text(text, encoding="utf-8")
     stack.make("reload")
-    until(lambda: upload() == 413, "the smaller limit holds")
+    until(lambda: {upload() for _ in range(20)} == {100}, "the limit is what it was")
+
+
+@pytest.mark.production
+def test_F3_reload_takes_a_new_certificate_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
+    def certificate() -> bytes | None:
+        with Place(stack.tls_url, stack.authority).connect() as wire:
+            return wire.socket.getpeercert(binary_form=True)  # type: ignore[attr-defined,no-any-return]
+
+    old = certificate()
+    with reload_that_fails_nobody(stack, note, "F3 reload: new certificate"):
+        (stack.folder / "certs/site/fullchain.pem").unlink()
+        stack.run("docker/certs.sh")
+        stack.make("reload")
+        until(lambda: old not in {certificate() for _ in range(20)}, "the new certificate is served", 60)
 
 
 def test_development_server_shows_a_change_without_any_command(tmp_path: Path) -> None:

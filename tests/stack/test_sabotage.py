@@ -76,5 +76,6 @@ def test_smoke_fails_where_static_files_are_missing(stack: Stack) -> None:
         f"services:\n  {stack.profile.name}:\n    volumes: [{{type: tmpfs, target: /srv/static}}]\n",
         encoding="utf-8",
     )
+    stack.compose_files.append(override.name)
     stack.up()
     assert any("static" in test for test in failed_tests(stack))

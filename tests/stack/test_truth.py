@@ -21,7 +21,9 @@ from tests.stacks import Stack, until
 from tests.wire import Place, request
 
 SPOOFED = "203.0.113.7"
-TRUSTED = ip_network("198.51.100.0/24")  # named in the site files as the front proxy's; nobody has it (RFC 5737)
+TRUSTED = ip_network(
+    "198.51.100.0/24"
+)  # named in the site files as the front proxy's; nobody has it (RFC 5737)
 NAMES = ["http", pytest.param("https", marks=pytest.mark.production)]
 
 NEIGHBOUR = """

@@ -1,0 +1,125 @@
+"""A bounded load on a stack while something fails: who was answered, who was not; the table of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import pytest
+import requests
+
+from tests.profiles import PRODUCTION, PROFILES, ROOT
+
+if TYPE_CHECKING:
+    from tests.stacks import Stack
+
+PAGE = "/templates/"
+"""What visitors ask for: a page, which names the process that made it."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request: when it began and ended (`time.monotonic`), what went wrong, which process answered."""
+
+    begun: float
+    ended: float
+    failure: str
+    process: int | None
+
+
+@dataclass
+class Load:
+    """What came of the visits until now."""
+
+    visits: list[Visit] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[Visit]:
+        return [visit for visit in self.visits if visit.failure]
+
+    @property
+    def longest_gap(self) -> float:
+        """Return for how many seconds, at the longest, nobody got an answer."""
+        answered = sorted(visit.ended for visit in self.visits if not visit.failure)
+        return max((later - earlier for earlier, later in pairwise(answered)), default=0.0)
+
+
+@contextmanager
+def visitors(stack: Stack, number: int = 8) -> Iterator[Load]:
+    """Have `number` visitors ask for a page again and again, every other one by TLS.
+
+    Each request opens a connection: a server may close one that idles at any time (RFC 9112, 9.3), and a
+    request that was just sent on it is lost without anybody's fault.
+    """
+    load = Load()
+    stop = threading.Event()
+
+    def visit(begin: Callable[[], requests.Session]) -> None:
+        with begin() as site:
+            # The pause bounds the load: this machine's cores are the servers', too.
+            while not stop.wait(0.02):
+                begun = time.monotonic()
+                failure, process = "", None
+                try:
+                    page = site.get(PAGE, headers={"Connection": "close"}, timeout=90)
+                    found = re.search(r"process <b>(\d+)</b>", page.text)
+                    process = int(found[1]) if found else None
+                    if page.status_code != 200:
+                        failure = f"status {page.status_code}"
+                except requests.RequestException as error:
+                    failure = repr(error)
+                load.visits.append(Visit(begun, time.monotonic(), failure, process))
+
+    tls = stack.profile.name in PRODUCTION
+    threads = [
+        threading.Thread(target=visit, args=[lambda n=n: stack.tls_site if tls and n % 2 else stack.site])
+        for n in range(number)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield load
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert len(load.visits) > number, "the visitors asked nothing"
+
+
+def table(notes: Iterable[str]) -> list[str]:
+    """Return the lines of a table of what tests noted: ``fault | profile | cell``."""
+    cells = {(fault, profile): cell for fault, profile, cell in (note.split(" | ") for note in notes)}
+    profiles = [name for name in PROFILES if any(profile == name for _, profile in cells)]
+    lines = [f"| failed requests, longest gap | {' | '.join(profiles)} |", "|---|" + "---|" * len(profiles)]
+    for fault in sorted({fault for fault, _ in cells}):
+        lines.append(f"| {fault} | {' | '.join(cells.get((fault, name), '') for name in profiles)} |")
+    return lines
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of this run."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    properties = [entry for report in reports for entry in getattr(report, "user_properties", [])]
+    notes = [note for name, note in properties if name == "fault"]
+    if notes:
+        terminalreporter.section("faults")
+        terminalreporter.write_line("\n".join(table(notes)))
+
+
+def main(reports: list[str]) -> None:
+    """Write results/faults.md from the JUnit reports of several runs."""
+    found = [ElementTree.parse(report).iterfind(".//property[@name='fault']") for report in reports]
+    lines = table(note.attrib["value"] for notes in found for note in notes)
+    (ROOT / "results/faults.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
