@@ -83,7 +83,8 @@ def carry_out(one: Check, site: Site) -> Outcome:
     """Run a check; a site that gives no answer has failed it."""
     outcome, started = Outcome(one), time.monotonic()
     try:
-        outcome.seen.extend(one.run(site))
+        for seen in one.run(site):
+            outcome.seen.append(seen)  # also what was seen before a reason not to go on
     except NotCheckedError as reason:
         outcome.reason = str(reason)
     except TimeoutError:

@@ -77,7 +77,9 @@ class Wire:
         end = time.monotonic() + self._patience
         while not isinstance(event := parser.next_event(), (h11.EndOfMessage, h11.ConnectionClosed)):
             if event is h11.NEED_DATA:
-                self._socket.settimeout(max(end - time.monotonic(), 0.01))
+                if (left := end - time.monotonic()) <= 0:
+                    raise TimeoutError
+                self._socket.settimeout(left)
                 try:
                     data = self._socket.recv(65536)
                 except (ConnectionError, ssl.SSLError):
@@ -126,11 +128,9 @@ class Site:
         self.notes: list[str] = []
         self._ca = ca
         self._count = threading.Lock()
-        # Ordinary requests are one at a time, and one more by HTTP/2.
-        self._ordinary = threading.Lock()
         self._looking = threading.Lock()
         self._kinds: dict[str, httpx.Response | None] = {}
-        self._wires = threading.BoundedSemaphore(CONNECTIONS - 2)
+        self._wires = threading.BoundedSemaphore(CONNECTIONS)
         self.files: list[httpx.Response] = []
         self.cookies: dict[str, httpx.Response] = {}
         self.redirect: httpx.Response | None = None
@@ -226,14 +226,19 @@ class Site:
             wire.send(self.head("Connection: close", *fields, method=method, target=target, host=host) + body)
             return wire.answer(method)
 
-    def get(
-        self, target: str | None = None, fields: Mapping[str, str] | None = None, *, http2: bool = False
-    ) -> httpx.Response:
+    def get(self, target: str | None = None, fields: Mapping[str, str] | None = None) -> httpx.Response:
         """GET as an ordinary client does; redirects are not followed."""
+        answer = self.ask(*(f"{name}: {value}" for name, value in (fields or {}).items()), target=target)
+        if answer is None:
+            raise ConnectionError("closed without one")
+        answer.request = httpx.Request("GET", self.url.join(target or self.path))
+        return answer
+
+    def by(self, url: httpx.URL, *, http2: bool = False) -> httpx.Response:
+        """GET another address of the site, or by HTTP/2 alone."""
         self.counted()
-        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity", **(fields or {})}
         with (
-            self._ordinary,
+            self._wires,
             httpx.Client(
                 verify=self.context(),
                 http1=not http2,
@@ -242,7 +247,7 @@ class Site:
                 timeout=self.figures.patience,
             ) as client,
         ):
-            return client.get(self.url.join(target or self.path), headers=headers)
+            return client.get(url, headers={"User-Agent": AGENT})
 
     # ---- What the first page shows ----
 
@@ -301,7 +306,7 @@ class Site:
                     seen.setdefault(linked.raw_path.decode(), tag.lower())
         seen.pop(self.path, None)
         for target in [path for path, tag in seen.items() if tag != "a"][:VISITS]:
-            with suppress(httpx.HTTPError):
+            with suppress(OSError, h11.ProtocolError):
                 answer = self.get(target)
                 if answer.status_code == 200 and {"etag", "last-modified"} & answer.headers.keys():
                     self.files.append(answer)

@@ -25,7 +25,7 @@ from verify.checks.reach import HSTS, INTERMEDIATE
 from verify.checks.truth import WELL_FORMED
 from verify.site import Figures
 
-FIGURES = Figures(body=200_000, slow=0.6, keep_alive=0.6, margin=0.3, patience=2)
+FIGURES = Figures(body=200_000, slow=1.5, keep_alive=1.5, margin=1, patience=4)
 FINGERPRINTED = f"/static/site-{'0' * 32}.css"
 LINKS = ("/old", "/form")
 PAGE = f'<link href="{FINGERPRINTED}">' + "".join(f'<a href="{link}">…</a>' for link in LINKS) + "text " * 300
@@ -111,7 +111,7 @@ class Server:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.port = self.listener.getsockname()[1]
         self.url = f"http{'s' if pair else ''}://127.0.0.1:{self.port}/"
-        self.open = 0
+        self.open, self.counting = 0, threading.Lock()
         self.context = self._context(pair) if pair else None
 
     def _context(self, pair: Path) -> ssl.SSLContext:
@@ -140,7 +140,8 @@ class Server:
                 threading.Thread(target=self._serve, args=[connection], daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        self.open += 1
+        with self.counting:
+            self.open += 1
         with suppress(OSError), connection:
             if self.context is None:
                 Connection(self, connection).serve()
@@ -151,7 +152,8 @@ class Server:
                     serve_http2(secured)
                 else:
                     Connection(self, secured).serve()
-        self.open -= 1
+        with self.counting:
+            self.open -= 1
 
 
 def serve_http2(connection: socket.socket) -> None:

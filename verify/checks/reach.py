@@ -77,7 +77,7 @@ def http2(site: Site) -> Iterator[str]:
     """One connection carries all requests of a page: no queue behind a slow answer."""
     needs_tls(site)
     try:
-        answer = site.get(http2=True)
+        answer = site.by(site.url, http2=True)
     except httpx.ProtocolError:
         yield "not spoken with a client that offers it"
     else:
@@ -106,7 +106,7 @@ def redirect_to_https(site: Site) -> Iterator[str]:
     if site.port != (443 if site.tls else 80):
         raise NotCheckedError(f"beside port {site.port}, the other of HTTP and HTTPS cannot be guessed")
     name, path = site.url.netloc.decode(), f"{site.missing()}?a=1&b=%2F"
-    answer = site.get(f"http://{name}{path}")
+    answer = site.by(httpx.URL(f"http://{name}{path}"))
     if (answer.status_code, answer.headers.get("Location")) != (308, f"https://{name}{path}"):
         yield f"http: answered {answer.status_code} with Location: {answer.headers.get('Location')}"
 
