@@ -6,14 +6,16 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import requests
 from docker.models.containers import Container
 from docker.models.images import Image
@@ -52,6 +54,13 @@ def copy_of_repository(to: Path) -> Path:
             shutil.copy2(ROOT / name, to / name)
     (to / ".venv").symlink_to(ROOT / ".venv")
     return to
+
+
+class Http2First(ssl.SSLContext):
+    """Offers HTTP/2 first, as browsers do; httpx offers HTTP/1.1 first, even where that is switched off."""
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        super().set_alpn_protocols(sorted(alpn_protocols))  # "h2" before "http/1.1"
 
 
 class Stack:
@@ -93,6 +102,12 @@ class Stack:
         site.trust_env = False  # an environment's REQUESTS_CA_BUNDLE would go before it
         site.verify = str(self.authority)
         return site
+
+    def http_2(self) -> httpx.Client:
+        """Return a visitor by HTTP/2."""
+        context = Http2First(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.authority)
+        return httpx.Client(http1=False, http2=True, verify=context, base_url=self.tls_url, timeout=20)
 
     @staticmethod
     def image_name(target: str) -> str:

@@ -33,12 +33,6 @@ PROCESSES, THREADS = 2, 8
 production = pytest.mark.production
 
 
-def http_2(stack: Stack) -> httpx.Client:
-    """Return a visitor by HTTP/2."""
-    context = ssl.create_default_context(cafile=str(stack.authority))
-    return httpx.Client(http1=False, http2=True, verify=context, base_url=stack.tls_url, timeout=20)
-
-
 # ---- L3 and L5: slow and idle clients ----
 
 
@@ -315,7 +309,7 @@ def test_L2_request_has_100_headers(place: Place, path: str, number: int) -> Non
 )
 def test_L2_limits_hold_over_http_2(stack: Stack, path: str, query: str, headers: dict[str, str]) -> None:
     """A server may end the connection instead (ENHANCE_YOUR_CALM: RFC 9113, 10.5.1)."""
-    with http_2(stack) as client:
+    with stack.http_2() as client:
         fewer = client.get(path, headers={f"X-Header-{number}": "x" for number in range(80)})
         assert (fewer.http_version, fewer.status_code) == ("HTTP/2", 200)
         try:

@@ -23,12 +23,16 @@ class Way:
 
     def client(self, stack: Stack) -> httpx.Client:
         """Return a visitor who comes this way, and sees an answer's pieces decoded."""
-        address = stack.tls_url if self.tls else stack.base_url
-        context = ssl.create_default_context(cafile=stack.authority if self.tls else None)
-        http_2 = self.protocol == "HTTP/2"
-        return httpx.Client(
-            http1=not http_2, http2=http_2, verify=context, base_url=address, headers={"Referer": address}
-        )
+        if self.protocol == "HTTP/2":
+            client = stack.http_2()
+        elif self.tls:
+            client = httpx.Client(
+                verify=ssl.create_default_context(cafile=stack.authority), base_url=stack.tls_url
+            )
+        else:
+            client = httpx.Client(base_url=stack.base_url)
+        client.headers["Referer"] = str(client.base_url)
+        return client
 
 
 @pytest.fixture(
