@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
+from tests.stacks import Stack, until
 from tests.wire import Answer, Place, request
 
 
@@ -37,3 +40,20 @@ def echo(
     answer = place.ask(request(start, *named, *lines, body=body))
     assert answer.status == 200, f"{answer}: {answer.body[:300]!r}"
     return Echo(answer, answer.json())
+
+
+def messages(stack: Stack) -> list[str]:
+    """Return the latest messages of the app's log."""
+    lines = stack.app.logs(tail=500).decode(errors="replace").splitlines()
+    return [json.loads(line).get("message", "") for line in lines if line.startswith("{")]
+
+
+def ran(stack: Stack, mark: str) -> bool:
+    """Whether the app has run an answered request for `/test/log?message=MARK`."""
+    sentinel = uuid4().hex
+    answer = Place(stack.base_url).ask(
+        request(f"GET /test/log?message={sentinel} HTTP/1.1", "Host: localhost")
+    )
+    assert answer.status == 200
+    until(lambda: sentinel in messages(stack), "the app's log shows what was asked last", 5)
+    return mark in messages(stack)
