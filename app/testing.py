@@ -109,9 +109,10 @@ def _streams() -> Path:
     return folder
 
 
-@blueprint.get("/log")
+@blueprint.route("/log", methods=METHODS, provide_automatic_options=False)
 def log() -> ResponseReturnValue:
-    """Write ``?message=`` to the application's log."""
+    """Write ``?message=`` to the application's log, once the body has arrived."""
+    request.get_data()
     current_app.logger.warning("%s", request.args["message"])
     return jsonify(logged=True)
 

@@ -51,9 +51,7 @@ def messages(stack: Stack) -> list[str]:
 def ran(stack: Stack, mark: str) -> bool:
     """Whether the app has run an answered request for `/test/log?message=MARK`."""
     sentinel = uuid4().hex
-    answer = Place(stack.base_url).ask(
-        request(f"GET /test/log?message={sentinel} HTTP/1.1", "Host: localhost")
-    )
+    answer = Place(stack.base_url).ask(request(f"GET /test/log?message={sentinel} HTTP/1.1", "Host: localhost"))
     assert answer.status == 200
     until(lambda: sentinel in messages(stack), "the app's log shows what was asked last", 5)
     return mark in messages(stack)

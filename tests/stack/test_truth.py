@@ -363,9 +363,7 @@ def test_T4_the_apps_log_has_the_id_of_the_response(stack: Stack, place: Place) 
     message = f"T4 {uuid4().hex}"
     for given in ([], [f"X-Request-ID: {uuid4()}"]):
         answer = place.ask(
-            request(
-                f"GET /test/log?message={message.replace(' ', '+')} HTTP/1.1", f"Host: {place.host}", *given
-            )
+            request(f"GET /test/log?message={message.replace(' ', '+')} HTTP/1.1", f"Host: {place.host}", *given)
         )
         assert answer.status == 200
         line = log_line(stack.app, answer["X-Request-ID"], lambda line: line.get("message") == message)
