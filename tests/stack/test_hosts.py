@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
 from tests.echo import echo, ran
-from tests.stacks import Stack, copy_of_repository
+from tests.stacks import Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
 pytestmark = pytest.mark.production
@@ -43,34 +42,37 @@ def test_R1_certificate_is_this_machines(stack: Stack, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def named(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose site file has a real name, in place of the first "localhost" of the marked block."""
+    """A stack whose site file got a real name, in place of the first "localhost" of its marked block."""
     stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(f"named-{profile}")))
-    (file,) = (stack.folder / profile).rglob("*app.conf")
-    text = file.read_text(encoding="utf-8")
-    edited, changed = re.subn(
-        r"(==== Edit this block.*?)\blocalhost\b", rf"\1{NAME}", text, count=1, flags=re.S
-    )
-    assert changed
-    file.write_text(edited, encoding="utf-8")
     try:
         stack.up()
+        (file,) = (stack.folder / profile).rglob("*app.conf")
+        text = file.read_text(encoding="utf-8")
+        edited, changed = re.subn(
+            r"(==== Edit this block.*?)\blocalhost\b", rf"\1{NAME}", text, count=1, flags=re.S
+        )
+        assert changed
+        file.write_text(edited, encoding="utf-8")
+        stack.make("reload")
+        asked = request("GET / HTTP/1.1", f"Host: {NAME}")
+        until(lambda: Place(stack.base_url).ask(asked).status != 421, f"{NAME} is known")
         yield stack
     finally:
         stack.remove()
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT"])
-@pytest.mark.parametrize("host", [NAME, NAME.upper(), f"{NAME}:80", f"{NAME}:8080"])
 @pytest.mark.parametrize(
     "target",
-    ["/", "/application/hello?x=%2F&y=a+b", "/a%2Fb/%C3%A9//c/", "/static/site.css", "/?", "//evil.example/"],
+    ["/", "/hello?x=%2F&y=a+b", "/a%2Fb/%C3%A9//c/", "/static/site.css", "/x?", "//evil.example/", "/a/../b"],
 )
-def test_R3_plain_http_is_sent_to_https(named: Stack, target: str, host: str, method: str) -> None:
-    asked = request(f"{method} {target} HTTP/1.1", f"Host: {host}", "Content-Length: 0")
-    answer = Place(named.base_url).ask(asked, method)
-    assert answer.status == 308  # the method stays
-    assert answer["Location"].rstrip("?").lower() == f"https://{NAME}{target}".rstrip("?").lower()
-    assert urlsplit(answer["Location"]).path == urlsplit(f"https://{NAME}{target}").path
+def test_R3_plain_http_is_sent_to_https(named: Stack, target: str) -> None:
+    """With path and query as they were, to the port of HTTPS; 308 keeps the method, too."""
+    for host in (NAME, NAME.upper(), f"{NAME}:80", f"{NAME}:8080"):
+        for method in ("GET", "HEAD", "POST", "PUT"):
+            asked = request(f"{method} {target} HTTP/1.1", f"Host: {host}", "Content-Length: 0")
+            answer = Place(named.base_url).ask(asked, method)
+            assert answer.status == 308
+            assert answer["Location"].replace(NAME.upper(), NAME) == f"https://{NAME}{target}"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_R3_redirect_carries_nothing_but_an_address(named: Stack, target: str) -
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080"])
 def test_R3_this_machine_is_not_redirected(named: Stack, host: str) -> None:
-    assert echo(Place(named.base_url), hosts=[host])["host"] == host
+    assert echo(Place(named.base_url), hosts=[host]).header("Host") == [host]
 
 
 def test_R3_https_is_not_redirected(named: Stack) -> None:
@@ -116,7 +118,7 @@ def test_R3_unknown_name_is_not_redirected(named: Stack) -> None:
     ],
 )
 def test_R4_name_of_this_machine_is_known(place: Place, host: str) -> None:
-    assert echo(place, hosts=[host])["host"].lower() == host.lower()
+    assert [arrived.lower() for arrived in echo(place, hosts=[host]).header("Host")] == [host.lower()]
 
 
 UNKNOWN = [
