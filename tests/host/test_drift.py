@@ -76,6 +76,7 @@ PLACES: dict[str, dict[str, Literal | Default]] = {
     },
     "headers": {
         "apache": Default("LimitRequestFields ", f"{HTTPD}limitrequestfields"),
+        "nginx": Literal("nginx/njs/limits.js", r"length > (\d+) "),
         "lighttpd": Literal("lighttpd/lua/request.lua", r"or number > (\d+) then return 431"),
     },
     "headers complete": {
