@@ -19,6 +19,11 @@ from verify.check import Outcome
 SIGNS = {"holds": ("✓", "green"), "fails": ("✗", "bold red"), "not checked": ("-", "yellow")}
 
 
+def printable(text: str) -> str:
+    """Return text without what would steer a terminal, or is no XML."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 @dataclass
 class Report:
     """What a run found out about the site at `url`."""
@@ -31,6 +36,9 @@ class Report:
     seconds: float
 
     def __post_init__(self) -> None:
+        self.server = printable(self.server)
+        for outcome in self.outcomes:
+            outcome.seen = [printable(seen) for seen in outcome.seen]
         self.time = datetime.now(UTC).astimezone().isoformat(" ", "seconds")
 
     @property

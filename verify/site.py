@@ -1,4 +1,4 @@
-"""The site under test: ordinary requests by httpx, and connections on which every byte is ours."""
+"""The site under test: connections on which every byte is ours, and what the first page shows."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ class Figures:
     keep_alive: float = 15
     margin: float = 5
     patience: float = 10  # how long an answer may take
+
+
+def path_of(answer: httpx.Response) -> str:
+    """Return the path that was asked for, as it was sent."""
+    return answer.request.url.raw_path.decode()
 
 
 class Wire:
@@ -329,7 +334,7 @@ class Site:
             self.cookies[target] = answer
 
     def _folders(self) -> list[str]:
-        paths = [file.request.url.path for file in self.files]
+        paths = [path_of(file) for file in self.files]
         return list(dict.fromkeys(path.rpartition("/")[0] + "/" for path in paths))
 
     @property
@@ -345,7 +350,7 @@ class Site:
 
     def file_without_fingerprint(self) -> httpx.Response:
         """Return the first file by its ordinary name."""
-        plain = self.get(FINGERPRINT.sub(".", self.file().request.url.path))
+        plain = self.get(FINGERPRINT.sub(".", path_of(self.file())))
         if plain.status_code != 200:
             raise NotCheckedError("the page links to no static file without a fingerprint on this host")
         return plain
@@ -367,7 +372,7 @@ class Site:
         return {
             "page": self.page,
             "file": file,
-            "304": file and self.get(file.request.url.path, self.conditions(file)),
+            "304": file and self.get(path_of(file), self.conditions(file)),
             "redirect": self.redirect,
             "404": self.ask(target=self.missing()),
             "404 of a file": self.ask(target=self.static + self.missing(".css")[1:]),

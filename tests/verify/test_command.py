@@ -151,11 +151,15 @@ def test_failures_say_what_was_seen_why_and_our_line(
     assert not re.search(r"(src|href|url\()\s*=?\s*[\"']?https?:", page)
 
 
-def test_what_a_site_says_is_shown_as_text(serve: Callable[..., Server]) -> None:
-    """A hostile site must not write markup into the report."""
-    server = serve(tls=False, server="<script>1[/bold]", request_id="none")
+def test_what_a_site_says_is_shown_as_text(
+    capsys: pytest.CaptureFixture[str], serve: Callable[..., Server]
+) -> None:
+    """A hostile site writes no markup into the page, and does not steer the terminal."""
+    server = serve(tls=False, server="<script>1[/bold]\x1b[31m", request_id="none")
     assert main([server.url, "--only", "H2,T4"]) == 1
+    assert "[/bold]\ufffd[31m" in capsys.readouterr().out
     assert "<script>" not in Path("results/verify.html").read_text()
+    assert JUnitXml.fromfile("results/verify.xml").failures == 4
 
 
 def test_unknown_server_gets_the_lines_of_all_three(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 
 from verify.check import check, others_than
-from verify.site import FINGERPRINT, NotCheckedError, Site
+from verify.site import FINGERPRINT, NotCheckedError, Site, path_of
 
 TYPES = {
     ".css": "text/css",
@@ -24,7 +24,7 @@ KIBIBYTE = 1024
 @check("S2", "Files have validators, and an unchanged one is answered by 304")
 def validators(site: Site) -> Iterator[str]:
     """A browser that has the file asks whether it changed instead of fetching it again."""
-    file, path = site.file(), site.file().request.url.path
+    file, path = site.file(), path_of(site.file())
     for name, value in site.conditions(file).items():
         yield from others_than((304,), {f"{path} with {name}": site.get(path, {name: value})})
 
@@ -32,7 +32,7 @@ def validators(site: Site) -> Iterator[str]:
 @check("S2", "A Range of a file is answered by 206")
 def ranges(site: Site) -> Iterator[str]:
     """Downloads that broke off go on, and media can be skipped through."""
-    file, path = site.file(), site.file().request.url.path
+    file, path = site.file(), path_of(site.file())
     answer = site.get(path, {"Range": "bytes=0-9"})
     if (answer.status_code, answer.content) != (206, file.content[:10]):
         yield f"{path}: for its first ten bytes {answer.status_code} with {len(answer.content)} bytes"
@@ -42,7 +42,7 @@ def ranges(site: Site) -> Iterator[str]:
 def types(site: Site) -> Iterator[str]:
     """With nosniff a style sheet without its type is not applied; without a charset umlauts break."""
     for file in [site.file(), *site.files[1:]]:
-        path, said = file.request.url.path, file.headers.get("Content-Type", "none")
+        path, said = path_of(file), file.headers.get("Content-Type", "none")
         kind, _, rest = said.partition(";")
         if kind == "none" or not re.fullmatch(TYPES.get("." + path.rpartition(".")[2], ".*"), kind):
             yield f"{path}: Content-Type: {said}"
@@ -54,10 +54,10 @@ def types(site: Site) -> Iterator[str]:
 def cache_control(site: Site) -> Iterator[str]:
     """Without Cache-Control browsers guess: the second visit is slow, or shows old files after a release."""
     files = [site.file(), *site.files[1:]]
-    if all(FINGERPRINT.search(file.request.url.path) for file in files):
+    if all(FINGERPRINT.search(path_of(file)) for file in files):
         files.append(site.file_without_fingerprint())
     for file in files:
-        path, said = file.request.url.path, file.headers.get("Cache-Control", "")
+        path, said = path_of(file), file.headers.get("Cache-Control", "")
         wanted = {"public", "max-age=31536000", "immutable"} if FINGERPRINT.search(path) else {"no-cache"}
         if not wanted <= set(re.split(r"\s*,\s*", said)):
             yield f"{path}: " + (f"Cache-Control: {said}" if said else "no Cache-Control")
@@ -65,7 +65,7 @@ def cache_control(site: Site) -> Iterator[str]:
 
 def not_compressed(site: Site, answers: list[httpx.Response]) -> Iterator[str]:
     """Ask for each of these again, compressed, and say what is wrong."""
-    for path in [answer.request.url.raw_path.decode() for answer in answers]:
+    for path in [path_of(answer) for answer in answers]:
         for coding in ("gzip", "br"):
             answer = site.get(path, {"Accept-Encoding": coding})
             if answer.headers.get("Content-Encoding") != coding:
@@ -116,6 +116,6 @@ def dotfiles(site: Site) -> Iterator[str]:
 @check("S4", "Folders of static files are not there (404)")
 def listings(site: Site) -> Iterator[str]:
     """A listing shows what nobody linked to, and a 403 that there is something to look for."""
-    if not site.file().request.url.path.startswith(site.static):
+    if not path_of(site.file()).startswith(site.static):
         raise NotCheckedError("the page links to no static file in a folder of this host")
     yield from others_than((404,), {site.static: site.get(site.static)})

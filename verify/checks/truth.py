@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 
 from verify.check import CLIENT_ERRORS, answered, check, others_than
-from verify.site import STRANGER, NotCheckedError, Site
+from verify.site import STRANGER, NotCheckedError, Site, path_of
 
 WELL_FORMED = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 PASSWD = re.compile(r"\w+:[^:\n]*:\d+:\d+:")
@@ -110,7 +110,7 @@ def head(site: Site) -> Iterator[str]:
     changing = {"date", "content-length", "set-cookie"}
     changing |= {"transfer-encoding", "connection", "keep-alive", "upgrade"}  # the connection's own
     fixed = ("content-type", "etag", "last-modified", "cache-control", "vary")
-    for target in (site.path, *(file.request.url.path for file in site.files[:1])):
+    for target in (site.path, *(path_of(file) for file in site.files[:1])):
         for coding in ("identity", "gzip"):
             what, accept = f"{target} ({coding})", f"Accept-Encoding: {coding}"
             # Both on one connection: a body behind HEAD would be read as the begin of the next answer.
