@@ -24,16 +24,6 @@ Note = Callable[[str, Load], None]
 production = pytest.mark.production
 
 
-@production
-def test_static_is_served_while_the_app_is_stopped(stack: Stack) -> None:
-    with stack.app_stopped():
-        with pytest.raises(requests.Timeout):
-            stack.site.get("/application/hello", timeout=1)
-        assert stack.site.get("/static/site.css", timeout=5).ok
-        assert stack.site.get("/static/vendor/jquery.min.js", timeout=5).ok
-    until(lambda: stack.site.get("/application/hello").ok, "the app answers again")
-
-
 def serves(stack: Stack) -> bool:
     try:
         return stack.site.get("/readyz", timeout=5).ok

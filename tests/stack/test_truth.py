@@ -270,7 +270,7 @@ def test_T3_trusted_proxies_in_a_row_are_passed_over(neighbour: Container, front
 
 
 @pytest.mark.production
-@pytest.mark.parametrize("said", ["", "unknown", "<script>", "1.2.3", "203.0.113.7:443x"])
+@pytest.mark.parametrize("said", ["", "unknown", "<script>", "1.2.3.4.5", "203.0.113.7:443x"])
 def test_T3_nonsense_from_a_front_proxy_leaves_its_own_address(
     neighbour: Container, front_proxy: str, said: str
 ) -> None:
@@ -390,7 +390,7 @@ def test_T7_authorization_arrives(place: Place) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("body", [b"", b"a body"], ids=["no body", "body"])
 def test_T7_method_arrives(place: Place, method: str, body: bytes) -> None:
-    lines = [f"Content-Length: {len(body)}", "Content-Type: text/plain"] if body else []
+    lines = f"Content-Length: {len(body)}", "Content-Type: text/plain"
     seen = echo(place, *lines, start=f"{method} /test/echo HTTP/1.1", body=body)
     assert (seen["method"], seen["body_length"]) == (method, len(body))
 
@@ -412,6 +412,7 @@ def test_T7_trace_is_refused(place: Place, method: str, path: str) -> None:
 
 # One answer differs from the next in these.
 FRESH = {"date", "x-request-id", "content-security-policy", "set-cookie", "connection", "keep-alive"}
+FRESH.add("accept-ranges")  # where the server happens to have all of the answer in hand
 
 
 @pytest.mark.parametrize("path", ["/", "/application/hello", "/no-such-page", "/static/site.css"])
