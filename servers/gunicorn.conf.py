@@ -31,8 +31,8 @@ logconfig_dict = {
             "timestamp": "time",
         }
     },
-    "loggers": {"gunicorn.error": {"propagate": True}},
-    "root": {"level": "INFO", "handlers": ["error_console"]},
+    "loggers": {"gunicorn.error": {"level": "INFO", "propagate": True}},
+    "root": {"level": "WARNING", "handlers": ["error_console"]},
 }
 
 # It would be made in the home folder, which is read-only.
