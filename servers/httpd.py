@@ -42,7 +42,8 @@ class Httpd:
         self.stop_at: float | None = None
         self.process = subprocess.Popen(
             ["/usr/sbin/apache2", "-D", "FOREGROUND"],
-            env={**os.environ, "APACHE_PID_FILE": str(pid_file)},
+            # The access log says that its times are UTC's.
+            env={**os.environ, "APACHE_PID_FILE": str(pid_file), "TZ": "UTC"},
             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS),
         )
 
