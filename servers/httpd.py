@@ -12,12 +12,17 @@ Only see whether it would start: ``python3 servers/httpd.py --check``.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 CODE = Path(__file__).resolve().parent.parent
 # Loads the application, where httpd is root's: the user of WSGIDaemonProcess.
@@ -28,6 +33,27 @@ USER = "app"
 KEEP_ALIVE_SECONDS = 15.0
 START_SECONDS = 20.0
 SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+
+
+# httpd's default ErrorLogFormat: [time] [module:level] [pid 1:tid 1] message
+OWN_WORDS = re.compile(r"\[[^]]*\] \[(?P<module>\w*):(?P<level>\w+)\] \[[^]]*\] (?P<message>.*)")
+
+
+def relay(lines: Iterable[bytes]) -> None:
+    """Write to standard error what httpd and the application write: as JSON, which httpd cannot quote."""
+    for line in lines:
+        if line.startswith(b"{"):  # the application's
+            os.write(2, line)
+            continue
+        text = line.decode(errors="replace").rstrip()
+        found = OWN_WORDS.fullmatch(text)
+        entry = {
+            "time": datetime.now(UTC).isoformat(),
+            "level": found["level"].upper() if found else "ERROR",
+            "logger": f"httpd.{found['module']}" if found else "httpd",
+            "message": found["message"] if found else text,
+        }
+        os.write(2, json.dumps(entry).encode() + b"\n")
 
 
 class Httpd:
@@ -44,8 +70,11 @@ class Httpd:
             ["/usr/sbin/apache2", "-D", "FOREGROUND"],
             # The access log says that its times are UTC's.
             env={**os.environ, "APACHE_PID_FILE": str(pid_file), "TZ": "UTC"},
+            stderr=subprocess.PIPE,
             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS),
         )
+        # A daemon: what runs on behind httpd must not keep this process from ending.
+        Thread(target=relay, args=[self.process.stderr or ()], daemon=True).start()
 
     @property
     def ended(self) -> bool:

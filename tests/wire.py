@@ -97,7 +97,7 @@ class Wire:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the server neither answers nor closes")
-        self.socket.settimeout(min(left, 60))
+        self.socket.settimeout(left)
         try:
             data = self.socket.recv(65_536)
         except ConnectionError:
