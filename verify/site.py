@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from html import unescape
@@ -50,6 +50,14 @@ class Figures:
 def path_of(answer: httpx.Response) -> str:
     """Return the path that was asked for, as it was sent."""
     return answer.request.url.raw_path.decode()
+
+
+class Http2First(ssl.SSLContext):
+    """httpx offers HTTP/1.1 before HTTP/2, and some servers follow the client's order."""
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:  # noqa: ARG002  httpx's own
+        """Offer HTTP/2 first."""
+        super().set_alpn_protocols(["h2", "http/1.1"])
 
 
 class Wire:
@@ -169,10 +177,11 @@ class Site:
 
     # ---- Connections ----
 
-    def context(self) -> ssl.SSLContext:
+    def context(self, kind: type[ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
         """Return how certificates are trusted here."""
+        context = kind(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            context = ssl.create_default_context()
+            context.load_default_certs()
             if self._ca:
                 context.load_verify_locations(self._ca)
         except (OSError, ssl.SSLError) as error:
@@ -239,18 +248,13 @@ class Site:
         answer.request = httpx.Request("GET", self.url.join(target or self.path))
         return answer
 
-    def by(self, url: httpx.URL, *, http2: bool = False) -> httpx.Response:
-        """GET another address of the site, or by HTTP/2 alone."""
+    def by_browser(self, url: httpx.URL) -> httpx.Response:
+        """GET as a browser does, by HTTP/2 where the server speaks it; any address of the site."""
         self.counted()
+        context, patience = self.context(Http2First), self.figures.patience
         with (
             self._wires,
-            httpx.Client(
-                verify=self.context(),
-                http1=not http2,
-                http2=http2,
-                trust_env=False,
-                timeout=self.figures.patience,
-            ) as client,
+            httpx.Client(verify=context, http2=True, trust_env=False, timeout=patience) as client,
         ):
             return client.get(url, headers={"User-Agent": AGENT})
 

@@ -25,7 +25,7 @@ BREAKS: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"newest_tls": ssl.TLSVersion.TLSv1_2}, "TLSv1_3 is refused"),
     ],
     "tls_suites": [({"suites": "ALL"}, "is accepted")],
-    "http2": [({"alpn": ("http/1.1",)}, "not spoken")],
+    "http2": [({"alpn": ("http/1.1",)}, "by HTTP/1.1")],
     "hsts": [({"hsts": 0}, "no Strict-Transport-Security"), ({"hsts": 300}, "max-age=300")],
     "unknown_host": [({"any_host": True}, "Host: stranger.invalid: answered 200")],
     "malformed_host": [({"malformed_host": True, "any_host": True}, "two: answered 200")],
@@ -158,11 +158,11 @@ def test_redirect_to_https_keeps_path_and_query(
     site = visit(serve())
     site.url, site.port = httpx.URL("https://my.example.org/"), 443
 
-    def by(url: httpx.URL) -> httpx.Response:
+    def by_browser(url: httpx.URL) -> httpx.Response:
         path = str(url).removeprefix("http://my.example.org")
         return httpx.Response(status, headers={"Location": location.format(path=path)})
 
-    monkeypatch.setattr(site, "by", by)
+    monkeypatch.setattr(site, "by_browser", by_browser)
     [check] = [check for check in CHECKS if check.row == "R3"]
     assert carry_out(check, site).state == state
 

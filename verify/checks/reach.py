@@ -76,12 +76,9 @@ def tls_suites(site: Site) -> Iterator[str]:
 def http2(site: Site) -> Iterator[str]:
     """One connection carries all requests of a page: no queue behind a slow answer."""
     needs_tls(site)
-    try:
-        answer = site.by(site.url, http2=True)
-    except httpx.ProtocolError:
-        yield "not spoken with a client that offers it"
-    else:
-        yield from others_than((200,), {"the page by HTTP/2": answer})
+    answer = site.by_browser(site.url)
+    if (answer.http_version, answer.status_code) != ("HTTP/2", 200):
+        yield f"a client that prefers HTTP/2 is answered {answer.status_code} by {answer.http_version}"
 
 
 @check("R2", f"HSTS for two years ({HSTS} s), by TLS only")
@@ -106,7 +103,7 @@ def redirect_to_https(site: Site) -> Iterator[str]:
     if site.port != (443 if site.tls else 80):
         raise NotCheckedError(f"beside port {site.port}, the other of HTTP and HTTPS cannot be guessed")
     name, path = site.url.netloc.decode(), f"{site.missing()}?a=1&b=%2F"
-    answer = site.by(httpx.URL(f"http://{name}{path}"))
+    answer = site.by_browser(httpx.URL(f"http://{name}{path}"))
     if (answer.status_code, answer.headers.get("Location")) != (308, f"https://{name}{path}"):
         yield f"http: answered {answer.status_code} with Location: {answer.headers.get('Location')}"
 
