@@ -2,7 +2,8 @@
 -- It runs also where a request was too broken for request.lua.
 local r = lighty.r
 local status = r.req_item.http_status
-local id = r.req_header["X-Request-ID"]
+local header = r.req_header
+local id = header["X-Request-ID"]
 if not id or #id < 32 then id = ("%016x%016x"):format(math.random(0), math.random(0)) end
 
 -- Where the application sent none. Strict-Transport-Security means nothing without TLS.
@@ -22,12 +23,29 @@ end
 r.resp_header["X-Request-ID"] = id
 
 -- (!) lighttpd would answer a range beyond the end only after this, without these headers: the whole is sent.
-local first = (r.req_header["Range"] or ""):match("^bytes=(%d+)")
-if first and status == 200 and r.resp_body.len and tonumber(first) >= r.resp_body.len then r.req_header["Range"] = nil end
+local first = (header["Range"] or ""):match("^bytes=(%d+)")
+if first and status == 200 and r.resp_body.len and tonumber(first) >= r.resp_body.len then header["Range"] = nil end
+
+-- For the access log; by now the application has read the real headers. What is no text (UTF-8) is escaped
+-- as in an address, and ";" as it would end a cookie. 50-app.conf says why these are cookies.
+local function escape(bytes, value)
+  return (value:gsub(bytes, function(byte) return ("%%%02X"):format(byte:byte()) end))
+end
+local function text(value)
+  value = value or ""
+  return utf8.len(value) and value or escape("[\128-\255]", value)
+end
+header["Cookie"] = ("time=%s;referer=%s;host=%s;tls=%s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ"),
+  escape(";", text(header["Referer"])), text(header["Host"]), r.req_env["SSL_PROTOCOL"] or "")
+header["User-Agent"] = text(header["User-Agent"])
+r.req_attr["uri.path-raw"] = text(r.req_attr["uri.path-raw"])
+r.req_attr["uri.query"] = text(r.req_attr["uri.query"])
+local loopback = {["127.0.0.1"] = true, ["::1"] = true}
+header["X-Probe"] = loopback[r.req_attr["request.remote-addr"]] and r.req_attr["request.uri"] == "/healthz" and "yes" or ""
 
 -- How much the client likes a media type: the q of the range that fits best.
 local function quality(type)
-  local accept = r.req_header["Accept"] or "*/*"
+  local accept = header["Accept"] or "*/*"
   for _, wanted in ipairs({type, type:match("^%w+/") .. "*", "*/*"}) do
     for range in accept:gmatch("[^,]+") do
       if range:match("^%s*([^;%s]*)") == wanted then return tonumber(range:match(";%s*q=([%d.]+)")) or 1 end
