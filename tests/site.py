@@ -24,8 +24,6 @@ class Site(requests.Session):
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         kwargs.setdefault("allow_redirects", False)
         kwargs.setdefault("timeout", 20)
-        # Said for each request: REQUESTS_CA_BUNDLE in the environment would go before the session's own.
-        kwargs.setdefault("verify", self.verify)
         return super().request(method, urljoin(self.base_url, url.lstrip("/")), *args, **kwargs)
 
     def get(self, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from docker.models.containers import Container
 
@@ -96,14 +94,11 @@ def test_V1_request_by_http_is_told_as_it_was(stack: Stack) -> None:
 
 
 @pytest.mark.production
-@pytest.mark.parametrize(("http2", "protocol"), [(True, "HTTP/2.0"), (False, "HTTP/1.1")])
-def test_V1_request_by_tls_is_told_as_it_was(stack: Stack, http2: bool, protocol: str) -> None:
+@pytest.mark.parametrize("protocol", ["HTTP/2.0", "HTTP/1.1"])
+def test_V1_request_by_tls_is_told_as_it_was(stack: Stack, protocol: str) -> None:
     own = fresh_id()
-    context = ssl.create_default_context(cafile=stack.authority)
-    with httpx.Client(
-        base_url=stack.tls_url, http1=not http2, http2=http2, verify=context, timeout=20
-    ) as client:
-        answer = client.post("/test/echo", content=b"x" * 1000, headers={"X-Request-ID": own})
+    with stack.http_2() if protocol == "HTTP/2.0" else stack.tls_site as client:
+        answer = client.post("/test/echo", json=["x" * 1000], headers={"X-Request-ID": own})
     entry = logged(stack, own)
     expected = ("POST", "/test/echo", "", protocol, 200, "TLSv1.3", f"localhost:{stack.tls_port}")
     told = tuple(entry[key] for key in ("method", "path", "query", "protocol", "status", "tls", "host"))
@@ -237,8 +232,7 @@ def test_V1_ordinary_values_stand_as_they_are(stack: Stack, where: str) -> None:
 def test_V1_no_request_is_lost(stack: Stack) -> None:
     """400 of them, by HTTP/2 and HTTP/1.1: each has its line."""
     sent = [fresh_id() for _ in range(400)]
-    context = ssl.create_default_context(cafile=stack.authority)
-    with httpx.Client(base_url=stack.tls_url, http1=False, http2=True, verify=context, timeout=20) as client:
+    with stack.http_2() as client:
         for own in sent[:200]:
             assert client.get("/static/icon.svg", headers={"X-Request-ID": own}).status_code == 200
     with stack.site as site:

@@ -11,7 +11,6 @@ import ssl
 import tarfile
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.figures import FIGURES, SUITES
@@ -74,8 +73,7 @@ def test_R2_alpn_chooses_http_2(stack: Stack, offered: tuple[str, ...], chosen: 
 
 def test_R2_page_and_upload_by_http_2(stack: Stack) -> None:
     body = b"0123456789" * 500_000
-    context = ssl.create_default_context(cafile=stack.authority)
-    with httpx.Client(base_url=stack.tls_url, http1=False, http2=True, verify=context, timeout=20) as client:
+    with stack.http_2() as client:
         page = client.get("/application/hello")
         assert (page.http_version, page.status_code, page.text) == ("HTTP/2", 200, "Hello World")
         echo = client.post("/test/echo", content=body)
