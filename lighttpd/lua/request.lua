@@ -12,22 +12,14 @@ for name, value in pairs(r.req_header) do
   number = number + 1
   if #name + #value + 4 > 8192 or number > 100 then return 431 end
   local known = name:lower()
-  if known:find("_", 1, true) or known:find("^x%-forwarded%-") and known ~= "x-forwarded-for"
-    or known == "forwarded" or known == "x-real-ip" or known == "proxy" then
+  if known:find("_", 1, true) or known:find("^x%-forwarded%-") or known == "forwarded"
+    or known == "x-real-ip" or known == "proxy" then
     removed[#removed + 1] = name
   end
 end
 
--- What a client says of itself never reaches the application as truth.
+-- What a client says of itself never reaches the application as truth; mod_extforward has read what it trusts.
 for _, name in ipairs(removed) do r.req_header[name] = nil end
-
--- mod_extforward is next, and would take "1.2.3" for an address: nothing that stands before such a word counts.
-local addresses = {}
-for word in (r.req_header["X-Forwarded-For"] or ""):gmatch("[^,]+") do
-  local address = word:match("^%s*(%d+%.%d+%.%d+%.%d+)%s*$") or word:match("^%s*([%x:.]*:[%x:.]*)%s*$")
-  if not address then addresses = {} else addresses[#addresses + 1] = address end
-end
-r.req_header["X-Forwarded-For"] = table.concat(addresses, ",")
 
 -- A client's own request id is kept where it is one: 32 hex digits, or in groups of 8-4-4-4-12.
 local id = r.req_header["X-Request-ID"] or ""

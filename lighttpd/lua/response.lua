@@ -26,17 +26,16 @@ r.resp_header["X-Request-ID"] = id
 local first = (header["Range"] or ""):match("^bytes=(%d+)")
 if first and status == 200 and r.resp_body.len and tonumber(first) >= r.resp_body.len then header["Range"] = nil end
 
--- For the access log; by now the application has read the real headers. What is no text (UTF-8) is escaped
--- as in an address, and ";" as it would end a cookie. 50-app.conf says why these are cookies.
-local function escape(bytes, value)
-  return (value:gsub(bytes, function(byte) return ("%%%02X"):format(byte:byte()) end))
-end
+-- For the access log; by now the application has read the real headers. What is no text (UTF-8), or would be
+-- torn by lighttpd's escaping (0x80 to 0x9F), is escaped as in an address.
 local function text(value)
   value = value or ""
-  return utf8.len(value) and value or escape("[\128-\255]", value)
+  if utf8.len(value) and not value:find("[\128-\159]") then return value end
+  return (value:gsub("[\128-\255]", function(byte) return ("%%%02X"):format(byte:byte()) end))
 end
-header["Cookie"] = ("time=%s;referer=%s;host=%s;tls=%s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ"),
-  escape(";", text(header["Referer"])), text(header["Host"]), r.req_env["SSL_PROTOCOL"] or "")
+header["Cookie"] = ("time=%s;host=%s;tls=%s"):format(os.date("!%Y-%m-%dT%H:%M:%SZ"),
+  (text(header["Host"]):gsub(";", "%%3B")), r.req_env["SSL_PROTOCOL"] or "")
+header["Referer"] = text(header["Referer"])
 header["User-Agent"] = text(header["User-Agent"])
 r.req_attr["uri.path-raw"] = text(r.req_attr["uri.path-raw"])
 r.req_attr["uri.query"] = text(r.req_attr["uri.query"])
@@ -60,6 +59,8 @@ local folder = r.req_attr["physical.path"]:match("^(/srv/errors/)%d+%.html$")
 if not folder or status < 400 then return end
 -- The application broke off in the middle of a request: a gateway's error.
 if status == 500 then status = 502 end
+-- A method that lighttpd does not know.
+if status == 501 then status = 400 end
 if status == 405 then r.resp_header["Allow"] = "GET, HEAD" end
 if status >= 502 and status <= 504 then r.resp_header["Retry-After"] = "5" end
 local json = quality("application/json") > quality("text/html")
