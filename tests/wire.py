@@ -86,10 +86,6 @@ class Wire:
             return False
         return True
 
-    def finish(self) -> None:
-        """Say that nothing more will be sent, and go on reading (plain TCP only)."""
-        self.socket.shutdown(socket.SHUT_WR)
-
     def _more(self) -> bool:
         """Wait for bytes until the deadline (then: TimeoutError); return whether some came."""
         if self.closed:

@@ -113,7 +113,7 @@ def test_R3_unknown_name_is_not_redirected(named: Stack) -> None:
         "localhost:1",
         "LocalHost",
         "127.0.0.1",
-        "127.0.0.1:80",
+        "127.0.0.1:81",
         "127.0.0.1:65535",
         "[::1]",
         "[::1]:8443",
