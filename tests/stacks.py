@@ -103,11 +103,16 @@ class Stack:
         site.verify = str(self.authority)
         return site
 
-    def http_2(self) -> httpx.Client:
-        """Return a visitor by HTTP/2."""
+    def http_2_context(self) -> ssl.SSLContext:
         context = Http2First(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(self.authority)
-        return httpx.Client(http1=False, http2=True, verify=context, base_url=self.tls_url, timeout=20)
+        return context
+
+    def http_2(self) -> httpx.Client:
+        """Return a visitor by HTTP/2."""
+        return httpx.Client(
+            http1=False, http2=True, verify=self.http_2_context(), base_url=self.tls_url, timeout=20
+        )
 
     @staticmethod
     def image_name(target: str) -> str:

@@ -427,7 +427,7 @@ def test_L5_1000_idle_connections_keep_nobody_waiting_and_are_closed(
         for site in (stack.site, stack.tls_site):
             begun = time.monotonic()
             assert site.get("/static/site.css", headers={"Connection": "close"}, timeout=5).ok
-            assert time.monotonic() - begun < 1
+            assert time.monotonic() - begun < 2
         deadline = time.monotonic() + 20
         assert all(wire.closes(max(deadline - time.monotonic(), 0.1)) for wire in wires)
     assert not any(view.done() for view in too_slow)
