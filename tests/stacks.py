@@ -252,7 +252,7 @@ class Stack:
         try:
             with suppress(requests.Timeout):
                 while len(held) < 50:
-                    page = self.site.get("/", timeout=2).text
+                    page = self.site.get("/", timeout=5).text
                     held += map(int, re.findall(r"process <b>(\d+)</b>", page))
                     self.signal("STOP", held)
             yield

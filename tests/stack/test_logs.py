@@ -214,7 +214,7 @@ def test_V1_every_request_has_a_line_of_sound_json(stack: Stack, where: str) -> 
     entries = {e["request_id"]: e for e in map(entry, lines(stack.front)[before:])}
     assert len(entries) == len(answers)
     for name, answer in answers.items():
-        assert answer.status < 500, name
+        assert answer.status < 500 or answer.status == 501, name  # an unknown method
         assert entries[answer["x-request-id"]]["status"] == answer.status, name
 
 
