@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -218,3 +221,32 @@ def test_a_page_that_needs_a_broken_database_is_503(
     assert response.status_code == 503
     assert response.mimetype == accept
     assert "The database does not answer." in response.text
+
+
+def test_a_database_that_was_replaced_is_opened_anew(
+    app: Flask, client: FlaskClient, settings: Settings
+) -> None:
+    """A connection that is kept would go on writing to the old file, which nobody reads again."""
+    file = settings.data_folder / "students.sqlite3"
+    with app.app_context():
+        db.session.execute(text("SELECT 1"))
+        db.session.remove()
+    for path in settings.data_folder.glob("students.sqlite3*"):
+        path.rename(path.with_name(f"old-{path.name}"))
+    shutil.copy(settings.data_folder / "old-students.sqlite3", file)
+    row = {"name": "Ann", "city": "Pune", "addr": "Hinjewadi", "pin": "1"}
+    assert client.post("/sqlalchemy/new", data=row).status_code == 302
+    for name, rows in (("students.sqlite3", 1), ("old-students.sqlite3", 0)):
+        with closing(sqlite3.connect(settings.data_folder / name)) as connection:
+            assert connection.execute("SELECT count(*) FROM students").fetchone() == (rows,)
+
+
+def test_a_database_that_was_moved_away_is_503(app: Flask, client: FlaskClient, settings: Settings) -> None:
+    with app.app_context():
+        db.session.execute(text("SELECT 1"))
+        db.session.remove()
+    for path in settings.data_folder.glob("students.sqlite3*"):
+        path.unlink()
+    row = {"name": "Ann", "city": "Pune", "addr": "Hinjewadi", "pin": "1"}
+    assert client.post("/sqlalchemy/new", data=row).status_code == 503
+    assert client.get("/readyz").status_code == 503
