@@ -141,7 +141,7 @@ def test_failures_say_what_was_seen_why_and_our_line(
         r"✗ L1 .*\n +seen the body is waited for \(Content-Length: 200001\) +\n +why  Otherwise", said
     )
     assert re.search(r"ours nginx/\S+:\d+ +client_max_body_size 10m;", said)
-    assert "LimitRequestBody" not in said
+    assert "[R=413]" not in said
     assert re.search(r"- R3 .*\n +not checked 127\.0\.0\.1 is this machine", said)
     assert re.search(r"7 checks: 4 hold, 2 fail, 1 not checked · \d+ requests in \d+ s", said)
     junit = JUnitXml.fromfile("results/verify.xml")
@@ -168,7 +168,7 @@ def test_unknown_server_gets_the_lines_of_all_three(
     server = serve(tls=False, largest=300_000, body_time=9, byte_time=9)
     assert main([server.url, "--only", "L1"]) == 1
     said = capsys.readouterr().out
-    for directive in ("client_max_body_size", "LimitRequestBody", "server.max-request-size"):
+    for directive in ("client_max_body_size", "[R=413]", "server.max-request-size"):
         assert directive in said
 
 

@@ -107,7 +107,8 @@ def trace(site: Site) -> Iterator[str]:
 @check("T7", "HEAD gives the headers of GET and no body")
 def head(site: Site) -> Iterator[str]:
     """Caches and monitors ask by HEAD and believe what they get."""
-    changing = {"date", "content-length", "set-cookie"}
+    # Ranges may be offered only once all of an answer is there (RFC 9110, 9.3.2).
+    changing = {"date", "content-length", "set-cookie", "accept-ranges"}
     changing |= {"transfer-encoding", "connection", "keep-alive", "upgrade"}  # the connection's own
     fixed = ("content-type", "etag", "last-modified", "cache-control", "vary")
     for target in (site.path, *(path_of(file) for file in site.files[:1])):
