@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gzip
 import logging
 import os
 import pkgutil
@@ -27,14 +28,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+import brotli
 from flup.server.fcgi_base import BaseFCGIServer, Connection
 from pythonjsonlogger.json import JsonFormatter
+from werkzeug.wrappers import Request, Response
 
 from servers.sent_path import restore
 
@@ -71,11 +74,46 @@ def mend(application: WSGIApplication) -> WSGIApplication:
     return mended
 
 
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "br": lambda data: bytes(brotli.compress(data, quality=5)),
+    "gzip": lambda data: gzip.compress(data, 6),
+}
+COMPRESSED_TYPES = {"text/html", "text/css", "text/javascript", "application/json"}
+MIN_BYTES = 1024
+"""Below that, compressing costs more than it saves."""
+
+
+def compress(application: WSGIApplication) -> WSGIApplication:
+    """Compress answers that are complete; lighttpd cannot where it passes streamed ones on piece by piece."""
+
+    def compressed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response = Response.from_app(application, environ)
+        length = response.content_length or 0
+        plain = "Content-Encoding" in response.headers or "Content-Range" in response.headers
+        if response.mimetype not in COMPRESSED_TYPES or length < MIN_BYTES or plain:
+            return response(environ, start_response)
+        response.vary.add("Accept-Encoding")
+        accepted = Request(environ).accept_encodings
+        coding = next((coding for coding in CODINGS if accepted[coding] > 0), None)
+        if coding:
+            response.headers["Content-Encoding"] = coding
+            if environ["REQUEST_METHOD"] == "HEAD":
+                del response.headers["Content-Length"]
+            else:
+                response.set_data(CODINGS[coding](response.get_data()))
+            tag, _ = response.get_etag()
+            if tag:
+                response.set_etag(tag, weak=True)
+        return response(environ, start_response)
+
+    return compressed
+
+
 def work(target: str, listener: socket.socket, channel: socket.socket, threads: int) -> None:
     """Serve from ``SERVE`` until the supervisor closes `channel`; return when all requests are answered."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # a terminal or systemd may tell all: the channel decides
-    server = BaseFCGIServer(mend(load(target)), multithreaded=threads > 1, multiprocess=True)
+    server = BaseFCGIServer(mend(compress(load(target))), multithreaded=threads > 1, multiprocess=True)
     channel.send(READY)
     if channel.recv(1) != SERVE:
         return

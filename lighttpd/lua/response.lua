@@ -22,10 +22,6 @@ for name, value in pairs(headers) do
 end
 r.resp_header["X-Request-ID"] = id
 
--- (!) lighttpd would answer a range beyond the end only after this, without these headers: the whole is sent.
-local first = (header["Range"] or ""):match("^bytes=(%d+)")
-if first and status == 200 and r.resp_body.len and tonumber(first) >= r.resp_body.len then header["Range"] = nil end
-
 -- For the access log; by now the application has read the real headers. What is no text (UTF-8), or would be
 -- torn by lighttpd's escaping (0x80 to 0x9F), is escaped as in an address.
 local function text(value)
@@ -41,6 +37,15 @@ r.req_attr["uri.path-raw"] = text(r.req_attr["uri.path-raw"])
 r.req_attr["uri.query"] = text(r.req_attr["uri.query"])
 local loopback = {["127.0.0.1"] = true, ["::1"] = true}
 header["X-Probe"] = loopback[r.req_attr["request.remote-addr"]] and r.req_attr["request.uri"] == "/healthz" and "yes" or ""
+
+-- (!) lighttpd would answer a range behind the end only after this, and without these headers.
+local first = (header["Range"] or ""):match("^bytes=(%d+)")
+local length = r.resp_body.len
+if first and status == 200 and length and tonumber(first) >= length then
+  r.resp_header["Content-Range"] = ("bytes */%d"):format(length)
+  r.resp_body.set({})
+  return 416
+end
 
 -- How much the client likes a media type: the q of the range that fits best.
 local function quality(type)
