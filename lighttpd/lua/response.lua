@@ -3,8 +3,10 @@
 local r = lighty.r
 local status = r.req_item.http_status
 local header = r.req_header
-local id = header["X-Request-ID"]
-if not id or #id < 32 then id = ("%016x%016x"):format(math.random(0), math.random(0)) end
+local id = header["X-Request-ID"] or ""
+if not (#id == 32 and not id:find("%X") or #id == 36 and not id:find("[^%x-]")) then
+  id = ("%016x%016x"):format(math.random(0), math.random(0))
+end
 
 -- Where the application sent none. Strict-Transport-Security means nothing without TLS.
 local headers = {
@@ -64,8 +66,6 @@ local folder = r.req_attr["physical.path"]:match("^(/srv/errors/)%d+%.html$")
 if not folder or status < 400 then return end
 -- The application broke off in the middle of a request: a gateway's error.
 if status == 500 then status = 502 end
--- A method that lighttpd does not know.
-if status == 501 then status = 400 end
 if status == 405 then r.resp_header["Allow"] = "GET, HEAD" end
 if status >= 502 and status <= 504 then r.resp_header["Retry-After"] = "5" end
 local json = quality("application/json") > quality("text/html")
