@@ -53,7 +53,7 @@ class Load:
 
 
 @contextmanager
-def visitors(stack: Stack, number: int = 8) -> Iterator[Load]:
+def visitors(stack: Stack, number: int = 8, pause: float = 0.02) -> Iterator[Load]:
     """Have `number` visitors ask for a page again and again, every other one by TLS.
 
     Each request opens a connection: a server may close one that idles at any time (RFC 9112, 9.3), and a
@@ -64,8 +64,8 @@ def visitors(stack: Stack, number: int = 8) -> Iterator[Load]:
 
     def visit(begin: Callable[[], requests.Session]) -> None:
         with begin() as site:
-            # The pause bounds the load: this machine's cores are the servers', too.
-            while not stop.wait(0.02):
+            # The pause (seconds) bounds the load: this machine's cores are the servers', too.
+            while not stop.wait(pause):
                 begun = time.monotonic()
                 failure, process = "", None
                 try:

@@ -165,7 +165,7 @@ def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: St
     """16 visitors over two processes with 4 threads: at most 8 of their requests are with either."""
     before = stack.workers()
     victim = next(iter(before))
-    with visitors(stack, 16) as load:
+    with visitors(stack, 16, pause=0.1) as load:
         until(lambda: len(load.visits) > 200, "the load is there")
         stack.signal("KILL", [victim])
         killed = time.monotonic()
@@ -276,6 +276,7 @@ def test_F6_database_that_does_not_answer_is_told_of_and_keeps_no_half(
     database: str,
     outage: Callable[[Stack, str], AbstractContextManager[None]],
 ) -> None:
+    """A process that has a moved file open may go on with it: then what it stored is there."""
     city = uuid.uuid4().hex[:12]
     site = stack.site
     token = site.token(form)
@@ -284,14 +285,17 @@ def test_F6_database_that_does_not_answer_is_told_of_and_keeps_no_half(
         assert ready == [503] * 8
         assert site.get("/healthz").status_code == 200
         asked = time.monotonic()
-        refused = insert(site, token, action, fields, city)
+        answer = insert(site, token, action, fields, city)
         assert time.monotonic() - asked < 20
-        assert refused.status_code == 503
-        assert 'id="served-by"' in refused.text
+        if answer.status_code == 503:
+            assert 'id="served-by"' in answer.text
+        else:
+            assert outage is moved_away
     until(lambda: serves(stack), "the site is ready again")
-    assert rows(stack, database, city) == 0
+    stored = rows(stack, database, city)
+    assert stored == (answer.status_code != 503)
     assert insert(site, token, action, fields, city).ok
-    assert rows(stack, database, city) == 1
+    assert rows(stack, database, city) == stored + 1
 
 
 # ---- F7: the disk is full ----
