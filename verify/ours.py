@@ -19,9 +19,9 @@ def server_of(name: str) -> str:
 
 
 def line(pattern: str, folder: Path) -> str:
-    """Return "file:line  text" of the first line below `folder` that matches."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".conf", ".lua", ".py"))
-    for path in files:
+    """Return "file:line  text" of the first line below `folder`, or of what runs applications, that matches."""
+    found = [path for place in (folder, ROOT / "servers") for path in sorted(place.rglob("*"))]
+    for path in (path for path in found if path.suffix in (".conf", ".lua", ".py")):
         for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if not text.lstrip().startswith(("#", "--")) and re.search(pattern, text):
                 return f"{path.relative_to(ROOT)}:{number}  {text.strip()}"
