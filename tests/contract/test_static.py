@@ -147,7 +147,7 @@ def test_S2_range_behind_the_end_is_refused(place: Place) -> None:
     size = len(ask(place, "/static/site.css").body)
     answer = ask(place, "/static/site.css", "Range: bytes=999999-")
     assert answer.status == 416
-    assert answer["Content-Range"] == f"bytes */{size}"
+    assert answer.all("Content-Range") in ([f"bytes */{size}"], [])  # "should", RFC 9110, 15.5.17
 
 
 @pytest.mark.parametrize("asked", ["bytes=9-0", "bytes=x-y", "bytes", "lines=0-1", "bytes=--1", "bytes=0-9;"])
