@@ -19,7 +19,7 @@ def server_of(name: str) -> str:
 
 
 def line(pattern: str, folder: Path) -> str:
-    """Return "file:line  text" of the first line below `folder`, or of what runs applications, that matches."""
+    """Return "file:line  text" of the first line that matches below `folder`, then in servers/."""
     found = [path for place in (folder, ROOT / "servers") for path in sorted(place.rglob("*"))]
     for path in (path for path in found if path.suffix in (".conf", ".lua", ".py")):
         for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -33,7 +33,9 @@ def lines(check: Check, server: str) -> list[str]:
     patterns, found = PATTERNS.get(check.name, {}), []
     for name in [server] if server else SERVERS:
         pattern = patterns.get(name, "")
-        found.append(line(pattern, ROOT / name) if pattern else f"{name} does so by default")
+        found.append(
+            line(pattern, ROOT / name) if pattern else f"{name}/ has no line for it: it is a default"
+        )
     if "app" in patterns:
         found.append(line(patterns["app"], ROOT / "app"))
     return [text for text in found if text]
