@@ -109,8 +109,9 @@ def stream_by_http_2(stack: Stack, path: str, coding: str) -> Iterator[Callable[
         ":path": path,
         "accept-encoding": coding,
     }
-    with socket.create_connection(("127.0.0.1", stack.tls_port), timeout=10) as plain:
-        connection, wire = H2Connection(), context.wrap_socket(plain, server_hostname=url.hostname)
+    plain = socket.create_connection(("127.0.0.1", stack.tls_port), timeout=10)
+    with context.wrap_socket(plain, server_hostname=url.hostname) as wire:
+        connection = H2Connection()
         connection.initiate_connection()
         connection.send_headers(1, list(asked.items()), end_stream=True)
         begun = False
