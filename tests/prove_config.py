@@ -98,7 +98,8 @@ def without(text: str, directive: Directive) -> str:
 class Proof:
     """A running stack of the profile, started from a copy of the repository whose files are changed."""
 
-    def __init__(self, profile: str, scratch: Path) -> None:
+    def __init__(self, profile: str, scratch: Path, *, brief: bool = False) -> None:
+        self.brief = brief
         self.stack = Stack(profile, copy_of_repository(scratch))
         # Tests that start stacks of their own copy what git knows.
         for command in (["init", "--quiet"], ["add", "--all"]):
@@ -210,6 +211,8 @@ class Proof:
         if rows:
             yield [*quick, "-k", f"({rows}) and {READERS}"]
             yield [*slow, "-k", f"({rows}) and {READERS}"]
+        if self.brief:
+            return
         yield [*quick, "-k", READERS]
         yield [*slow, "-k", READERS]
 
@@ -256,6 +259,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="prove_config", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("profile", choices=PRODUCTION)
     parser.add_argument("--only", default="", help="the directives that contain this text; writes no report")
+    parser.add_argument("--brief", action="store_true", help="try only the tests of a section's rows")
     options = parser.parse_args()
     profile: str = options.profile
     os.environ["TAG"] = f"prove-{profile}"
@@ -268,7 +272,7 @@ def main() -> int:
             }
     found: dict[Directive, str | None] = {}
     with tempfile.TemporaryDirectory(prefix="prove-") as scratch:
-        proof = Proof(profile, Path(scratch))
+        proof = Proof(profile, Path(scratch), brief=options.brief)
         try:
             # What belongs to systemd is not the server's.
             files = [
