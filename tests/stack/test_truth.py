@@ -317,7 +317,7 @@ def log_line(
         found[:] = [line for line in parsed if line.get("request_id") == request_id and keep(line)]
         return bool(found)
 
-    until(logged, f"a line with {request_id} in the log of {container.name}", 5)
+    until(logged, f"a line with {request_id} in the log of {container.name}", 10)
     return found[0]
 
 
