@@ -86,10 +86,14 @@ def test_report_names_the_test_to_try_first(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("tests.prove_config.REPORTS", tmp_path)
     noticed, missed = (Directive(Path("nginx/x.conf"), "Log", n, n, f"line | {n};") for n in range(2))
     assert (
-        write_report("nginx", {noticed: "test_logs::test_V1_keys", missed: None}, {"line ¦ 1;": "a reason"})
+        write_report(
+            "nginx",
+            {noticed: "tests/stack/test_logs.py::test_V1_keys", missed: None},
+            {"line ¦ 1;": "a reason"},
+        )
         == 0.5
     )
-    assert last_report("nginx") == {"line ¦ 0;": "test_logs::test_V1_keys"}
+    assert last_report("nginx") == {"line ¦ 0;": "tests/stack/test_logs.py::test_V1_keys"}
     assert "**nothing**: a reason" in (tmp_path / "nginx.md").read_text(encoding="utf-8")
 
 
@@ -118,5 +122,5 @@ def test_what_is_missed_is_told_from_what_is_noticed(proof: Proof, monkeypatch: 
     assert verdict("server unix:") == "the server's own check"
     noticed = verdict("proxy_set_header Host")
     assert noticed
-    assert noticed.startswith("test_guide_request::test_")
+    assert noticed.startswith("tests/contract/test_guide_request.py::test_")
     assert file.read_text(encoding="utf-8") == text
