@@ -147,12 +147,16 @@ def test_F1_crashed_app_is_told_of_and_comes_back_by_itself(stack: Stack) -> Non
 @pytest.mark.alone
 @production
 def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -> None:
+    apart = stack.app != stack.front
     with app_absent(stack):
         for method in ("GET", "POST"):
             for mime in ("text/html", "application/json"):
                 line = f"{method} /application/hello HTTP/1.1"
                 asked = request(line, "Host: localhost", f"Accept: {mime}", "Content-Length: 0")
-                assert_is_page_of_an_outage(Place(stack.base_url).ask(asked, method), mime)
+                answer = Place(stack.base_url).ask(asked, method, seconds=60)
+                # A server that starts the app's processes itself does so at once: a request may find one.
+                if apart or answer.status >= 500:
+                    assert_is_page_of_an_outage(answer, mime)
     until(lambda: serves(stack), "the site answers again", 5)
 
 
@@ -192,9 +196,8 @@ def test_F4_recreated_app_is_found_again(editable: Stack, note: Note) -> None:
         until(lambda: len(load.visits) > 50, "the load is there")
         recreated = time.monotonic()
         stack.compose("up", "--detach", "--no-deps", "--force-recreate", stack.profile.app_service)
-        # From the clock of the day to that of the visits.
-        back = begun(stack.app) - time.time() + time.monotonic() + 5
-        until(lambda: time.monotonic() > back and serves(stack), "5 s are over, and the site answers")
+        until(lambda: serves(stack), "the site answers again")
+        back = time.monotonic() + 1
         seen = len(load.visits)
         until(lambda: len(load.visits) > seen + 100, "it is used again")
     note("F4 app container recreated", load)
