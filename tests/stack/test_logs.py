@@ -22,6 +22,7 @@ KEYS = [
     "referer", "user_agent", "host", "tls",
 ]
 # fmt: on
+PATIENCE = 15.0  # seconds; lighttpd writes its log every 4
 NUMBERS: dict[str, type | tuple[type, ...]] = {"status": int, "bytes": int, "duration_s": (int, float)}
 
 
@@ -50,7 +51,7 @@ def logged(stack: Stack, request_id: str) -> dict[str, Any]:
         found[:] = [line for line in lines(stack.front) if request_id.encode() in line]
         return found
 
-    until(there, "the request is in the access log", 5)
+    until(there, "the request is in the access log", PATIENCE)
     (line,) = found
     return entry(line)
 
@@ -210,12 +211,27 @@ def test_V1_every_request_has_a_line_of_sound_json(stack: Stack, where: str) -> 
     place = Place(stack.base_url)
     before = len(lines(stack.front))
     answers = {name: place.ask(hostile(place, where, value, fresh_id())) for name, value in HOSTILE.items()}
-    until(lambda: len(lines(stack.front)) - before >= len(answers), f"{len(answers)} lines", 5)
+    until(lambda: len(lines(stack.front)) - before >= len(answers), f"{len(answers)} lines", PATIENCE)
     entries = {e["request_id"]: e for e in map(entry, lines(stack.front)[before:])}
     assert len(entries) == len(answers)
     for name, answer in answers.items():
         assert answer.status < 500 or answer.status == 501, name  # an unknown method
         assert entries[answer["x-request-id"]]["status"] == answer.status, name
+
+
+@pytest.mark.production
+@pytest.mark.parametrize(
+    ("start", "line"),
+    [
+        ("GET /nowhere HTTP/1.1", "X-Probe: yes"),  # lighttpd's own mark of a health check
+        ("GET /healthz HTTP/1.1", "X-Forwarded-For: 127.0.0.1"),
+        ("PRI /nowhere HTTP/1.1", "X-Other: the method that begins HTTP/2"),
+    ],
+)
+def test_V1_no_client_keeps_its_request_out_of_the_log(stack: Stack, start: str, line: str) -> None:
+    own, place = fresh_id(), Place(stack.base_url)
+    status = place.ask(request(start, f"Host: {place.host}", f"X-Request-ID: {own}", line)).status
+    assert logged(stack, own)["status"] == status
 
 
 @pytest.mark.production
@@ -242,7 +258,7 @@ def test_V1_no_request_is_lost(stack: Stack) -> None:
     def known() -> set[str]:
         return {entry(line)["request_id"] for line in lines(stack.front)[-1000:]}
 
-    until(lambda: known() >= set(sent), "each has its line", 5)
+    until(lambda: known() >= set(sent), "each has its line", PATIENCE)
 
 
 # ---- the application's log ----
@@ -267,7 +283,7 @@ def test_V2_app_log_is_json_with_the_request_id(stack: Stack) -> None:
     def mine() -> list[dict[str, Any]]:
         return [e for e in app_log(stack, since) if e.get("request_id") == own and e.get("message") == text]
 
-    until(mine, "the application's line", 5)
+    until(mine, "the application's line", PATIENCE)
     (found,) = mine()
     assert found["level"] == "WARNING"
     assert found["logger"]
@@ -283,7 +299,7 @@ def test_V2_an_exception_is_one_line_with_the_id_that_the_page_names(stack: Stac
     own = answer.headers["X-Request-ID"]
     assert own in answer.text
     assert logged(stack, own)["status"] == 500
-    until(lambda: [e for e in app_log(stack, since) if e.get("request_id") == own], "the exception", 5)
+    until(lambda: [e for e in app_log(stack, since) if e.get("request_id") == own], "the exception", PATIENCE)
     (found,) = [e for e in app_log(stack, since) if e.get("request_id") == own]
     assert found["level"] == "ERROR"
     assert found["exception"].startswith("Traceback")
