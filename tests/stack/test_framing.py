@@ -43,6 +43,7 @@ CHUNKED_BODIES = {
 }
 
 
+@pytest.mark.production
 @pytest.mark.parametrize("body", CHUNKED.values(), ids=CHUNKED.keys())
 def test_T8_chunked_body_arrives_whole(place: Place, body: bytes) -> None:
     (name,) = (name for name, sent in CHUNKED.items() if sent is body)
@@ -52,6 +53,7 @@ def test_T8_chunked_body_arrives_whole(place: Place, body: bytes) -> None:
     assert seen["client"] == echo(place)["client"]
 
 
+@pytest.mark.production
 def test_T8_trailers_are_no_headers(place: Place) -> None:
     seen = echo(
         place, "Transfer-Encoding: chunked", start="POST /test/echo HTTP/1.1",
@@ -71,6 +73,7 @@ def test_T8_chunks_that_come_apart_arrive(place: Place) -> None:
     assert answer.json()["body_length"] == 6
 
 
+@pytest.mark.production
 @pytest.mark.parametrize("coding", ["length", "chunked"])
 def test_T8_expect_100_continue_is_answered(place: Place, coding: str) -> None:
     """The body is sent when the server has asked for it, as curl does."""
@@ -97,6 +100,7 @@ def test_T8_unknown_expectation_is_passed_over_or_refused(place: Place) -> None:
     assert answer.status in {200, 417}
 
 
+@pytest.mark.production
 def test_T8_requests_in_a_row_are_answered_in_order(place: Place) -> None:
     """Sent at once, without waiting for an answer."""
     asked = [
@@ -125,6 +129,7 @@ def test_T8_body_that_no_view_reads_does_not_become_a_request(place: Place) -> N
 # ---- what is too short ----
 
 
+@pytest.mark.production
 @pytest.mark.parametrize("coding", ["length", "chunked", "chunked, no end"])
 def test_T8_body_shorter_than_declared_is_not_run(stack: Stack, place: Place, coding: str) -> None:
     """The client goes away in the middle: half an order must not be placed."""

@@ -50,6 +50,7 @@ ARRIVES = {
 }
 
 
+@pytest.mark.production
 @pytest.mark.parametrize("rest", ARRIVES.values(), ids=ARRIVES.keys())
 def test_T5_path_arrives_as_it_was_sent(place: Place, rest: str) -> None:
     seen = echo(place, start=f"GET /test/echo/{rest} HTTP/1.1")
