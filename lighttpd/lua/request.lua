@@ -5,7 +5,8 @@ local r = lighty.r
 local target = r.req_attr["request.orig-uri"]
 if #target + #r.req_attr["request.method"] + #" HTTP/1.1\r\n" > 8192 then return 414 end
 if target:find("[\0-\32#\127-\255]") then return 400 end
-if target:match("^[^?]*"):gsub("%%%x%x", ""):find("%", 1, true) then return 400 end
+local path = target:match("^[^?]*")
+if path:find("%00", 1, true) or path:gsub("%%%x%x", ""):find("%", 1, true) then return 400 end
 if r.req_attr["request.method"] == "TRACE" then return 405 end
 local number, removed = 0, {}
 for name, value in pairs(r.req_header) do
