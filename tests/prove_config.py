@@ -204,9 +204,11 @@ class Proof:
         if rows:
             yield [*quick, "-k", f"({rows}) and {READERS}"]
             yield [*slow, "-k", f"({rows}) and {READERS}"]
-        if self.brief:
+        if self.brief and rows:
             return
         yield [*quick, "-k", READERS]
+        if self.brief:
+            return
         yield [*slow, "-k", READERS]
 
 
