@@ -41,6 +41,10 @@ def csp_nonce() -> str:
 def _add_headers(response: Response) -> Response:
     response.headers.update(HEADERS)
     response.headers.setdefault("Content-Security-Policy", POLICY.format(nonce=csp_nonce()))
+    # nginx keeps an answer until it is complete, for clients that read slowly, but not where this is said.
+    # https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+    if response.is_streamed and not response.direct_passthrough:
+        response.headers["X-Accel-Buffering"] = "no"
     return response
 
 

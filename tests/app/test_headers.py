@@ -33,6 +33,14 @@ def test_every_answer_carries_each_header_once(client: FlaskClient, url: str) ->
         assert len(response.headers.getlist("X-Request-ID")) == 1
 
 
+def test_a_stream_is_not_to_be_kept_until_it_is_complete(app: Flask, client: FlaskClient) -> None:
+    app.add_url_rule("/stream", view_func=lambda: iter(["a", "b"]))
+    assert client.get("/stream").headers["X-Accel-Buffering"] == "no"
+    for url in ("/", "/static/site.css"):
+        with client.get(url) as whole:
+            assert "X-Accel-Buffering" not in whole.headers
+
+
 @pytest.mark.parametrize("url", ["/", "/healthz", "/highlight.css", "/nothing", "/application/hello"])
 def test_every_answer_carries_the_policy(client: FlaskClient, url: str) -> None:
     policies = client.get(url).headers.getlist("Content-Security-Policy")

@@ -174,6 +174,22 @@ def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Pla
 
 
 @production
+def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Place) -> None:
+    """More of them than there are threads; each asks for more than the kernel keeps for a connection."""
+    site = stack.site
+    assert site.submit(
+        "/uploads/upload", "/uploads/uploader", files={"file": ("long.bin", bytes(8 * 1024**2))}
+    ).ok
+    with ExitStack() as cleanup:
+        for _ in range(THREADS + 4):
+            wire = cleanup.enter_context(place.connect())
+            wire.send(request("GET /uploads/files/long.bin HTTP/1.1", f"Host: {place.host}"))
+        begun = time.monotonic()
+        assert site.get("/application/hello", headers={"Connection": "close"}, timeout=5).ok
+        assert time.monotonic() - begun < 1
+
+
+@production
 @pytest.mark.parametrize("client", IDLE)
 def test_L5_idle_connection_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
     outcome = outcomes[place.url, f"idle {client}"].result()
