@@ -109,6 +109,7 @@ EXPLAINED = {
     "cert_revocation": "The local authority publishes no list of revoked certificates.",
     "BREACH": "There is compression, by contract (S3); no page writes a token twice in the same way.",
     "engine_problem": "The scanner's own: it has no GOST ciphers.",
+    "sessionresumption_ticket": "The scanner's own: it may hang up before TLS 1.3 sends the ticket.",
 }
 
 
