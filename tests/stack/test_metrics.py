@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.stacks import Stack, until
+from tests.wire import Place, request
 
 COUNT = re.compile(
     r'^http_requests_total{endpoint="application.hello",method="GET",status="200"} (\S+)$', re.MULTILINE
@@ -48,3 +49,40 @@ def test_V3_a_new_container_counts_anew(stack: Stack) -> None:
     stack.app.restart()
     until(lambda: stack.attempt(stack.front, "curl", "-fsS", "http://127.0.0.1/healthz")[0] == 0, "service")
     assert counted(stack) < 5
+
+
+@pytest.mark.production
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/metrics",
+        "/metrics?",
+        "/metrics?x=/healthz",
+        "/%6detrics",
+        "/%6D%65%74%72%69%63%73",
+        "//metrics",
+        "/./metrics",
+        "/x/../metrics",
+        "/x/%2e%2e/metrics",
+        "/x%2f..%2fmetrics",
+        "/metrics/",
+        "/metrics/.",
+        "/metrics%2f",
+        "/metrics;x",
+        "/metrics%00",
+        "/metrics%20",
+        "/Metrics",
+        "/static/../metrics",
+        "http://127.0.0.1/metrics",
+    ],
+)
+def test_V3_no_spelling_shows_the_counts_to_others(stack: Stack, target: str, scheme: str) -> None:
+    """Nor does what a client says of itself; the address itself is forbidden."""
+    place = Place(stack.base_url) if scheme == "http" else Place(stack.tls_url, stack.authority)
+    said = ("X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1")
+    answer = place.ask(request(f"GET {target} HTTP/1.1", "Host: 127.0.0.1", *said))
+    assert answer.status in {400, 403, 404, 308}, answer
+    assert b"http_requests_total" not in answer.body
+    if target.partition("?")[0] == "/metrics":
+        assert answer.status == 403
