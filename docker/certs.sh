@@ -8,8 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 certificate=certs/site/fullchain.pem
-mkdir -p certs/site
-chmod 0755 certs certs/site
+(umask 022 && mkdir -p certs/site)
 # Two that start at once agree on one pair.
 exec 9<certs
 flock 9

@@ -65,7 +65,7 @@ def named(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 @pytest.mark.parametrize(
     "target",
-    ["/", "/hello?x=%2F&y=a+b", "/a%2Fb/%C3%A9//c/", "/static/site.css", "/x?", "//evil.example/", "/a/../b"],
+    ["/", "/hello?x=%2F&y=a+b", "/a%2Fb/%C3%A9//c/", "/static/site.css", "//evil.example/", "/a/../b"],
 )
 def test_R3_plain_http_is_sent_to_https(named: Stack, target: str) -> None:
     """With path and query as they were, to the port of HTTPS; 308 keeps the method, too."""
