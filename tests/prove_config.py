@@ -42,8 +42,10 @@ ROWS = {
     "Static files": "test_S",
     "Application": "test_T or test_C or test_V3 or test_L4 or test_F1",
     "Headers": "test_H or test_R2",
-    "Errors": "test_F1 or test_H or test_L1",
+    "Errors": "test_F1 or test_H or test_S4 or test_T or test_L",
     "Log": "test_V",
+    "Processes and threads": "test_L3 or test_L5 or test_V2 or test_C",
+    "Replacement by servers/httpd.py": "test_F3 or test_F5",
 }
 # These take minutes or start stacks of their own: they come last.
 SLOW = {"limits", "faults", "reload", "fuzz", "streaming", "scan"}
@@ -65,11 +67,12 @@ class Directive:
 def directives(file: Path, text: str, server: str) -> Iterator[Directive]:
     """Yield the directives of a file of `server`: of a list each element, of a block what it holds."""
     section, begun = "", None
+    comment = r"^\s*#.*" if server == "apache" else r"(^|\s)#.*"
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if heading := re.match(r"\s*# (?:----|====) (.+?) (?:----|====)", line):
             section = heading[1]
-        code = re.sub(r"(^|\s)#.*", "", line).strip()
+        code = re.sub(comment, "", line).strip()
         bracket = re.fullmatch(r"[\[({})\],;]+|.*[({]|} ?else.*\{|</?[A-Z][^>]*>", code)
         if begun is None and (not code or bracket):
             continue
@@ -78,7 +81,7 @@ def directives(file: Path, text: str, server: str) -> Iterator[Directive]:
             continue
         if server == "apache" and code.endswith("\\"):
             continue
-        words = " ".join(re.sub(r"(^|\s)#.*", "", part).strip(" \t\\") for part in lines[begun : number + 1])
+        words = " ".join(re.sub(comment, "", part).strip(" \t\\") for part in lines[begun : number + 1])
         yield Directive(file, section, begun, number, words)
         if server == "apache":  # the options that stand on lines of their own, too
             for option in range(begun + 1, number + 1):
