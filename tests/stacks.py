@@ -116,8 +116,8 @@ class Stack:
 
     @staticmethod
     def image_name(target: str) -> str:
-        """Return the name of the image of a Dockerfile target."""
-        return f"flask-reference/{target}:{os.environ.get('TAG', 'latest')}"
+        """Return the name of the image of a Dockerfile target; make passes on an empty TAG."""
+        return f"flask-reference/{target}:{os.environ.get('TAG') or 'latest'}"
 
     def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command for this stack, in its folder; its output is kept, and shown where it fails."""

@@ -47,7 +47,7 @@ def inspect() -> ResponseReturnValue:
         "url": url_for(".inspect", _external=True),
         "root": request.url_root,
         "script_name": request.script_root,
-        "authorization": request.authorization.type if request.authorization else None,
+        "authorization": _authorization(),
     }
     response = jsonify(arrived) if wants_json() else chapter.render("request-inspect.html", arrived=arrived)
     response.vary.add("Accept")
@@ -63,6 +63,14 @@ def _cookies() -> dict[str, str]:
     """Return the cookies; the session's value is kept from scripts, so no page may repeat it."""
     hidden = current_app.config["SESSION_COOKIE_NAME"]
     return {name: "(not shown)" if name == hidden else value for name, value in request.cookies.items()}
+
+
+def _authorization() -> str | None:
+    """Return the scheme of the credentials, or None where there are none, or they are malformed."""
+    try:
+        return request.authorization.type if request.authorization else None
+    except ValueError:  # Werkzeug 3.1's, of bytes that are not ASCII
+        return None
 
 
 def _describe(field: str, file: FileStorage) -> dict[str, Any]:

@@ -64,3 +64,10 @@ def test_inspect_names_the_session_s_cookie_and_keeps_its_value(client: FlaskCli
     client.set_cookie("flavour", "oat")
     arrived = client.get("/request/inspect", headers=JSON).get_json()
     assert arrived["cookies"] == {"session": "(not shown)", "flavour": "oat"}
+
+
+def test_malformed_credentials_are_none(client: FlaskClient) -> None:
+    sent = {"HTTP_AUTHORIZATION": "Basic (\xe9n_", "HTTP_ACCEPT": "application/json"}
+    response = client.get("/request/inspect", environ_overrides=sent)
+    assert response.status_code == 200
+    assert response.get_json()["authorization"] is None
