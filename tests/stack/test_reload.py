@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.faults import Load, visitors
 from tests.stacks import Stack, copy_of_repository, until
