@@ -51,6 +51,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not item.get_closest_marker("production")
         or getattr(item, "callspec").params["profile"] in PRODUCTION  # noqa: B009  only parametrised items have it
     ]
+    if config.getoption("--attach"):  # the rest asks nothing of the stack that is there
+        kept = [item for item in kept if "profile" in getattr(item, "fixturenames", ())]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
     differences.expect(items)

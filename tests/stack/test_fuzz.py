@@ -17,7 +17,9 @@ from tests.stacks import Stack
 from tests.wire import Answer, MalformedError, Place, request
 
 WARM_UP, REQUESTS = 500, 2000
-GROWTH_MIB = 24  # what a profile may hold more after the requests than before: buffers of a few connections
+GROWTH_MIB = (
+    48  # what a profile may hold more after the requests than before: threads used for the first time
+)
 SECONDS = 60
 
 # Sound requests, as the mutations find them: start line, header lines, body.
