@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import database, errors, fingerprints, guide, headers, health, metrics, request_id, testing
+from app import database, errors, fingerprints, guide, headers, health, metrics, prefix, request_id, testing
 from app.config import Settings
 from app.extensions import csrf, db, mail, migrate, sijax
 from app.limits import bound_forms, limiter
@@ -23,6 +23,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxy_hops, x_proto=settings.proxy_hops, x_host=0
         )
+
+    prefix.init_app(app)
 
     metrics.init_app(app)  # first: what others refuse counts, too
     bound_forms(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ VARIABLES = {
     "APP_DATA_FOLDER",
     "APP_UPLOAD_FOLDER",
     "APP_DATABASE_URL",
+    "APP_PREFIX",
     "APP_PROXY_HOPS",
     "APP_FRONT_END",
     "APP_TRANSPORT",
@@ -44,6 +46,8 @@ class Settings:
     data_folder: Path
     upload_folder: Path
     database_url: str = field(repr=False)
+    prefix: str = ""
+    """Where the site has the application: `/guide` for `https://example.org/guide/`; empty at the root."""
     proxy_hops: int = 0
     """How many HTTP proxies stand before the app: 0 for mod_wsgi, FastCGI and the development server."""
     front_end: str = "none"
@@ -74,6 +78,7 @@ class Settings:
             data_folder=data,
             upload_folder=Path(environ.get("APP_UPLOAD_FOLDER", data / "uploads")).resolve(),
             database_url=environ.get("APP_DATABASE_URL", f"sqlite:///{data / 'students.sqlite3'}"),
+            prefix=_prefix("APP_PREFIX", environ.get("APP_PREFIX", "")),
             proxy_hops=_whole_number("APP_PROXY_HOPS", environ.get("APP_PROXY_HOPS", "0")),
             front_end=environ.get("APP_FRONT_END", "none"),
             transport=environ.get("APP_TRANSPORT", "none"),
@@ -97,6 +102,7 @@ class Settings:
     def flask_config(self) -> dict[str, Any]:
         """Return the keys that Flask and the extensions read."""
         return {
+            "APPLICATION_ROOT": self.prefix or "/",
             "SECRET_KEY": self.secret_key,
             "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
             "UPLOAD_FOLDER": str(self.upload_folder),
@@ -164,6 +170,13 @@ def _check_database(url: str) -> None:
 
 
 def _text(_name: str, value: str) -> str:
+    return value
+
+
+def _prefix(name: str, value: str) -> str:
+    known = re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", value)
+    if not known or {".", ".."} & set(value.split("/")):
+        raise ConfigError(f"{name} must be a path such as /guide, without a slash at its end, not '{value}'.")
     return value
 
 

@@ -1,11 +1,12 @@
 """The error pages of the front ends, in the look of the application's own: HTML and JSON for each status.
 
 ``python -m app.error_pages FOLDER [STATIC-FOLDER]`` writes them when an image is built; it needs no secret
-and no database. The front end puts the request's id where the SSI tag stands.
+and no database, and knows ``APP_PREFIX``. The front end puts the request's id where the SSI tag stands.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -40,7 +41,7 @@ DETAILS = {
 }
 
 
-def write(folder: Path, static_folder: Path | None = None) -> None:
+def write(folder: Path, static_folder: Path | None = None, *, prefix: str = "") -> None:
     """Write `<status>.html` and `<status>.json` into `folder`, with the names that `static_folder` gives."""
     with tempfile.TemporaryDirectory() as empty:
         settings = Settings(
@@ -48,6 +49,7 @@ def write(folder: Path, static_folder: Path | None = None) -> None:
             data_folder=Path(empty),
             upload_folder=Path(empty),
             database_url="sqlite://",
+            prefix=prefix,
             static_folder=static_folder,
         )
         app = create_app(settings)
@@ -64,4 +66,4 @@ def write(folder: Path, static_folder: Path | None = None) -> None:
 
 
 if __name__ == "__main__":
-    write(*map(Path, sys.argv[1:]))
+    write(*map(Path, sys.argv[1:]), prefix=os.environ.get("APP_PREFIX", ""))

@@ -100,12 +100,12 @@ done
 
 IFS=, read -r _ front transport server _ < <(grep "^$profile," profiles.csv)
 tls="
-    TLS     https://$address:$TLS_PORT/   (certs/ca.pem vouches for it; a certificate of yours goes into certs/site/)"
+    TLS     https://$address:$TLS_PORT${APP_PREFIX:-}/   (certs/ca.pem vouches for it; a certificate of yours goes into certs/site/)"
 [ -d "$profile" ] || tls=
 cat <<END
 ==> $profile is up after $((SECONDS - started)) s
 
-    Site    http://$address:$PORT/   ($front, $transport, $server)$tls
+    Site    http://$address:$PORT${APP_PREFIX:-}/   ($front, $transport, $server)$tls
     Mail    http://127.0.0.1:$MAIL_PORT/   (what the application sends is caught here)
 
     make logs · make status · make reload · make smoke PROFILE=$profile · make down

@@ -6,7 +6,7 @@ import re
 import time
 from html import unescape
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -20,6 +20,11 @@ class Site(requests.Session):
         super().__init__()
         self.base_url = base_url.rstrip("/") + "/"
         self.headers["Referer"] = self.base_url  # as a browser says; by TLS a form is refused without it
+
+    @property
+    def prefix(self) -> str:
+        """Return what stands before every path of the site: "" at the root."""
+        return urlsplit(self.base_url).path.rstrip("/")
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         kwargs.setdefault("allow_redirects", False)

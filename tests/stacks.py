@@ -166,6 +166,13 @@ class Stack:
         """Remove the stack and its data."""
         self.make("clean", CONFIRM="yes")
 
+    def remove_images(self, tag: str) -> None:
+        """Take a tag away from the images; other tags of the same image stay, and what runs goes on."""
+        for image in self.docker.images.list(filters={"reference": f"flask-reference/*:{tag}"}):
+            for name in image.tags:
+                if name.endswith(f":{tag}"):
+                    self.docker.images.remove(name, force=True)
+
     def containers(self) -> list[Container]:
         """Return the containers of this stack, running or not."""
         return self.docker.containers.list(

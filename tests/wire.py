@@ -206,6 +206,11 @@ class Place:
         """Return what a client that was given `url` says as Host."""
         return urlsplit(self.url).netloc
 
+    @property
+    def prefix(self) -> str:
+        """Return what stands before every path of the site: "" at the root."""
+        return urlsplit(self.url).path.rstrip("/")
+
     def connect(self, name: str | None = None, seconds: float = 10.0) -> Wire:
         """Open a connection; by TLS, `name` is said in the handshake (SNI) instead of that of `url`."""
         url = urlsplit(self.url)

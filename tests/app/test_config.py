@@ -44,6 +44,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         | {
             "APP_UPLOAD_FOLDER": str(tmp_path / "up"),
             "APP_DATABASE_URL": "sqlite:///other.sqlite3",
+            "APP_PREFIX": "/guide",
             "APP_PROXY_HOPS": "2",
             "APP_FRONT_END": "nginx",
             "APP_TRANSPORT": "HTTP over a Unix socket",
@@ -58,6 +59,7 @@ def test_every_setting_is_read(environ: dict[str, str], tmp_path: Path) -> None:
         data_folder=tmp_path / "data",
         upload_folder=tmp_path / "up",
         database_url="sqlite:///other.sqlite3",
+        prefix="/guide",
         proxy_hops=2,
         front_end="nginx",
         transport="HTTP over a Unix socket",
@@ -120,6 +122,14 @@ def test_settings_printed_show_no_secret(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
+        *(
+            (
+                "APP_PREFIX",
+                value,
+                f"APP_PREFIX must be a path such as /guide, without a slash at its end, not '{value}'.",
+            )
+            for value in ("/", "guide", "/guide/", "//guide", "/a/../b", "/a b", "/ü", "/a%2fb")
+        ),
         ("APP_PROXY_HOPS", "-1", "APP_PROXY_HOPS must be a whole number from 0 to 65535, not '-1'."),
         ("APP_PROXY_HOPS", "one", "APP_PROXY_HOPS must be a whole number from 0 to 65535, not 'one'."),
         ("APP_PROXY_HOPS", "²", "APP_PROXY_HOPS must be a whole number from 0 to 65535, not '²'."),

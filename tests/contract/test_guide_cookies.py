@@ -34,7 +34,7 @@ def test_the_cookie_has_the_attributes_that_the_page_shows(site: Site) -> None:
     cookie = next(each for each in response.cookies if each.name == "userID")
     tls = site.base_url.startswith("https:")
     assert cookie.value == "admin"
-    assert cookie.path == "/"
+    assert cookie.path == f"{site.prefix}/"
     assert cookie.has_nonstandard_attr("HttpOnly")
     assert cookie.get_nonstandard_attr("SameSite") == "Lax"
     assert cookie.secure is tls
@@ -45,7 +45,7 @@ def test_the_cookie_has_the_attributes_that_the_page_shows(site: Site) -> None:
     assert expires
     assert shown == {
         "Expires": expires[1],
-        "Path": "/",
+        "Path": f"{site.prefix}/",
         "HttpOnly": "yes",
         "SameSite": "Lax",
         "Secure": "yes" if tls else "no: this request did not come by TLS",

@@ -91,8 +91,8 @@ def test_300_offers_a_choice(site: Site) -> None:
     response = site.get("/errors/redirect/300")
     assert response.status_code == 300
     assert "Location" not in response.headers
-    assert '<li><a href="/errors/">' in response.text
-    assert '<li><a href="/">' in response.text
+    assert f'<li><a href="{site.prefix}/errors/">' in response.text
+    assert f'<li><a href="{site.prefix}/">' in response.text
 
 
 def test_304_has_neither_body_nor_location(site: Site) -> None:

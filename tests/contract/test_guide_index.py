@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urljoin
 
 import pytest
 
@@ -16,8 +17,8 @@ def test_the_index_leads_to_every_chapter_in_order(site: Site) -> None:
     cards = re.search(r'<ol id="chapters".*?</ol>', response.text, re.S)
     assert cards
     links = re.findall(r'<a href="([^"]+)">', cards[0])
-    assert links == [f"/{chapter.slug}/" for chapter in CHAPTERS]
-    assert [site.get(link).status_code for link in links] == [200] * len(CHAPTERS)
+    assert links == [f"{site.prefix}/{chapter.slug}/" for chapter in CHAPTERS]
+    assert [site.get(urljoin(response.url, link)).status_code for link in links] == [200] * len(CHAPTERS)
 
 
 def test_every_page_says_what_served_it(site: Site) -> None:
@@ -29,7 +30,7 @@ def test_every_page_says_what_served_it(site: Site) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_a_health_check_answers(site: Site, path: str) -> None:
-    response = site.get(path)
+    response = site.get(urljoin(site.base_url, path))  # at the root, also of a site below a prefix
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "application/json"
     assert response.json() == {"status": "ok"}
@@ -41,7 +42,7 @@ def test_not_found_is_a_page_of_the_site(site: Site, accept: str) -> None:
     assert response.status_code == 404
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "<title>404 Not Found · Flask, deployed</title>" in response.text
-    assert '<a href="/">Go to the chapters</a>' in response.text
+    assert f'<a href="{site.prefix}/">Go to the chapters</a>' in response.text
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/json, text/html;q=0.9"])

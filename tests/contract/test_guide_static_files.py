@@ -16,7 +16,7 @@ def test_the_button_s_script_is_a_static_file(site: Site) -> None:
     script = re.search(r'<script src="([^"]+)"></script>', page.text)
     assert script
     url = urljoin(page.url, script[1])
-    assert urlsplit(url).path.startswith("/static/hello")
+    assert urlsplit(url).path.startswith(f"{site.prefix}/static/hello")
     response = site.get(url)
     assert response.status_code == 200
     assert response.headers["Content-Type"].split(";")[0] in {"text/javascript", "application/javascript"}

@@ -22,7 +22,7 @@ def test_an_uploaded_file_is_listed_and_comes_back_as_an_attachment(site: Site) 
     name, content = f"{uuid4()}.html", b"<b>\x00\xff\r\n" * 30_000
     response = send(site, name, content)
     assert (response.status_code, response.text) == (200, "file uploaded successfully")
-    assert f'href="/uploads/files/{name}"' in site.get("/uploads/").text
+    assert f'href="{site.prefix}/uploads/files/{name}"' in site.get("/uploads/").text
     download = site.get(f"/uploads/files/{name}")
     assert download.content == content
     assert download.headers["Content-Disposition"] == f"attachment; filename={name}"

@@ -35,7 +35,9 @@ def place(base_url: str) -> Place:
 
 
 def ask(place: Place, path: str, *lines: str, method: str = "GET") -> Answer:
-    return place.ask(request(f"{method} {path} HTTP/1.1", f"Host: {place.host}", *lines), method)
+    return place.ask(
+        request(f"{method} {place.prefix}{path} HTTP/1.1", f"Host: {place.host}", *lines), method
+    )
 
 
 def listed(answer: Answer, name: str) -> set[str]:

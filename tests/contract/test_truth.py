@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -33,8 +34,8 @@ def test_R1_page_names_what_served_it(site: Site, profile: str) -> None:
 
 def test_T1_app_sees_the_address_that_the_client_used(site: Site) -> None:
     seen = inspect(site)
-    scheme, host = site.base_url.rstrip("/").split("://")
-    assert (seen["scheme"], seen["host"], seen["root"]) == (scheme, host, site.base_url)
+    url = urlsplit(site.base_url)
+    assert (seen["scheme"], seen["host"], seen["root"]) == (url.scheme, url.netloc, site.base_url)
     assert seen["url"] == f"{site.base_url}request/inspect"
 
 
@@ -78,7 +79,7 @@ def test_L5_connection_serves_more_than_a_hundred_requests(site: Site) -> None:
     place = Place(site.base_url)
     with place.connect() as wire:
         for number in range(120):
-            wire.send(request("GET /static/icon.svg HTTP/1.1", f"Host: {place.host}"))
+            wire.send(request(f"GET {place.prefix}/static/icon.svg HTTP/1.1", f"Host: {place.host}"))
             answer = wire.answer()
             assert answer, f"closed after {number} requests"
             assert answer.status == 200

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from tests.echo import app_log, echo, ran
-from tests.stacks import Stack
+from tests.stacks import Stack, until
 from tests.wire import Answer, MalformedError, Place, request
 
 # ---- what is right ----
@@ -345,7 +345,15 @@ def provoke_all(stack: Stack, place: Place, shapes: dict[str, bytes]) -> dict[st
         sent = dict(zip(shapes, pool.map(send, shapes), strict=True))
     ran(stack, "")  # whatever the app was given before is in its log
     heard = app_log(stack)
-    log = stack.front.logs(tail=5000).decode(errors="replace")
+    log, last = "", uuid4().hex
+
+    def written() -> bool:
+        nonlocal log
+        log = stack.front.logs(tail=5000).decode(errors="replace")
+        return last in log
+
+    place.ask(request(f"GET /static/icon.svg?{last} HTTP/1.1", f"Host: {place.host}"))
+    until(written, "the front end has written its log until here", 15)  # lighttpd does so every 4 s
     return {
         name: Outcome(*sent[name], marks[name] in heard, f"message={marks[name]}" in log) for name in shapes
     }
