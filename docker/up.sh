@@ -22,6 +22,12 @@ mounted=(app servers)
 unreadable=$(find "${mounted[@]}" ! -perm -o=r -print -quit)
 [ -z "$unreadable" ] || die "the containers' users cannot read $unreadable. Run 'chmod -R go+rX ${mounted[*]}', and try again."
 
+# The site file names the prefix, too: nothing renders it.
+if [ -n "${APP_PREFIX:-}" ] && [ -d "$profile" ] &&
+    ! sed 's/#.*//' "$profile"/*-available/*app.conf | grep -qE -- "(^|[^[:alnum:]/])$APP_PREFIX([^[:alnum:]]|\$)"; then
+    die "APP_PREFIX is $APP_PREFIX, but $(echo "$profile"/*-available/*app.conf) does not name it. Edit its marked block, as 'Below a prefix' in $profile/README.md says, or leave APP_PREFIX empty."
+fi
+
 docker/engine.sh
 docker/base-image.sh
 docker/secrets.sh

@@ -11,6 +11,10 @@ umask = 0o117
 worker_class = "gthread"
 workers = 2
 threads = 4
+# A process takes no request that would wait for one of its threads: the other process may have one free.
+# Default: 1000. No connection is kept between two requests: it would count, and nginx asks for none.
+worker_connections = threads
+keepalive = 0
 
 # A worker's heartbeat file must not wait for a disk.
 worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name unguessable
