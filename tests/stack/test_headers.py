@@ -118,6 +118,33 @@ def test_H1_answer_has_the_policies(place: Place, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
+def test_H2_vary_is_a_list_of_names(place: Place, case: str) -> None:
+    """Not of nothing and a name, where one server adds to what another sent."""
+    for value in get(place, case).all("vary"):
+        assert all(re.fullmatch(r"\s*(\*|[A-Za-z-]+)\s*", name) for name in value.split(",")), value
+
+
+@pytest.mark.production
+def test_H1_header_that_is_too_large_is_answered_with_the_sites_page(place: Place) -> None:
+    """It is refused before anything of the site is looked at."""
+    answer = place.ask(
+        request("GET / HTTP/1.1", f"Host: {place.host}", f"X-Large: {'x' * 9000}", "Accept: text/html")
+    )
+    assert answer.status in {400, 431}
+    assert "Flask, deployed" in answer.text
+    assert answer["x-request-id"] in answer.text
+
+
+@pytest.mark.production
+def test_H1_http_at_the_port_of_tls_gets_the_sites_page_or_nothing(stack: Stack) -> None:
+    port = Place(f"http://localhost:{stack.tls_port}/")
+    for answer in port.say(request("GET / HTTP/1.1", "Host: localhost", "Connection: close")):
+        assert answer.status == 400
+        assert "Flask, deployed" in answer.text
+        assert answer["x-request-id"] in answer.text
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_H2_no_header_is_there_twice(place: Place, case: str) -> None:
     names = [name for name, _ in get(place, case).fields if name != "set-cookie"]
     assert sorted(names) == sorted(set(names))

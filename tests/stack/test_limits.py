@@ -304,6 +304,13 @@ def test_L2_header_has_8_kib(place: Place, path: str, over: int) -> None:
 
 @production
 @PATHS
+def test_L2_limit_is_of_each_header_and_not_of_their_sum(place: Place, path: str) -> None:
+    large = [f"X-Large-{number}: {'a' * 7000}" for number in range(2)]
+    assert place.ask(request(f"GET {path} HTTP/1.1", "Host: localhost", *large)).status == 200
+
+
+@production
+@PATHS
 @pytest.mark.parametrize("number", [HEADERS, HEADERS + 1])
 def test_L2_request_has_100_headers(place: Place, path: str, number: int) -> None:
     headers = ["Host: localhost", *(f"X-Header-{n}: x" for n in range(number - 1))]
@@ -406,7 +413,7 @@ def test_L6_attempts_are_counted_over_all_processes_for_each_client(
 
 @production
 def test_L4_slow_views_leave_the_last_thread_to_others(stack: Stack) -> None:
-    """Whichever process the slow ones went to: none takes more than it has threads, while the other is idle."""
+    """Whichever process the slow ones went to: none takes more than its threads, while the other idles."""
     slow = "/test/wait?seconds=8"
     with ThreadPoolExecutor(THREADS - 1) as pool:
         views = [pool.submit(stack.site.get, slow) for _ in range(THREADS - 1)]

@@ -254,6 +254,16 @@ def test_T3_address_behind_a_trusted_front_proxy_is_used(
 
 
 @pytest.mark.production
+@pytest.mark.parametrize("name", ["Forwarded-For", "X-Real-IP", "True-Client-IP", "Client-IP"])
+def test_T3_front_proxy_is_believed_in_one_header_alone(
+    neighbour: Container, front_proxy: str, name: str
+) -> None:
+    """In another it passes on what its own client wrote."""
+    own, seen = ask(neighbour, f"http://{front_proxy}/", "Host: localhost", f"{name}: {SPOOFED}")
+    assert seen["client"] == own
+
+
+@pytest.mark.production
 def test_T3_only_the_last_address_is_the_front_proxys_own_word(
     neighbour: Container, front_proxy: str
 ) -> None:
