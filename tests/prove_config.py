@@ -57,7 +57,7 @@ WORDS = {
     "test_H2": r"server_tokens|ServerTokens|server\.tag|Signature",
     "test_C": r"stream",
     "test_T6": r"alias|[Pp]refix|PREFIX",
-    "test_L6": r"[Rr]etry",
+    "test_F6": r"[Rr]etry",
     "test_F1": r"50\[234|error_page|ErrorDoc|errorfile|sub_filter|error_type|[Rr]etry|INCLUDE|disable-time",
     "test_V1": r"log|Log",
     "test_V2": r"healthz|Probe|errorlog",
@@ -71,7 +71,7 @@ ROWS = {
     "Limits": "test_L",
     "Static files": "test_S",
     "Application": "test_T or test_C or test_V3 or test_L4 or test_F1",
-    "Headers": "test_H or test_R2 or test_F1 or test_L6",
+    "Headers": "test_H or test_R2 or test_F1 or test_F6",
     "Errors": "test_F1 or test_H or test_S4 or test_T or test_L",
     "Log": "test_V",
     "Processes and threads": "test_L3 or test_L5 or test_V2 or test_C",
@@ -183,6 +183,7 @@ class Proof:
             done.returncode in {0, 5} or "ERROR: not found:" in done.stderr + done.stdout
         ):  # no test is called so
             return None
+        assert done.returncode == 1, done.stdout + done.stderr
         failed = [
             case
             for case in ElementTree.parse(report).iter("testcase")
@@ -234,7 +235,7 @@ class Proof:
         slow = [str(file) for file in files if SLOW & set(file.stem.split("_"))]
         quick = [str(file) for file in files if str(file) not in slow]
         if words := [test for test, words in WORDS.items() if re.search(words, directive.text)]:
-            not_slow = "not test_L3 and not test_L4 and not test_L5"
+            not_slow = "not test_L3 and not test_L4 and not test_L5 and not test_L6"
             yield [*map(str, files), "-k", f"({' or '.join(words)}) and {not_slow} and {READERS}"]
         rows = next((rows for name, rows in ROWS.items() if directive.section.startswith(name)), None)
         if rows:

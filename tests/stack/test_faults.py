@@ -293,6 +293,7 @@ def test_F6_database_that_does_not_answer_is_told_of_and_keeps_no_half(
         assert time.monotonic() - asked < 20
         if answer.status_code == 503:
             assert 'id="served-by"' in answer.text
+            assert int(answer.headers["Retry-After"]) > 0
         else:
             assert outage is moved_away
     until(lambda: serves(stack), "the site is ready again")
