@@ -119,6 +119,13 @@ def directives(file: Path, text: str, server: str) -> Iterator[Directive]:
         begun = None
 
 
+def all_directives(profile: str) -> Iterator[Directive]:
+    """Yield the directives of all files of the profile's folder, but for what belongs to systemd."""
+    for file in sorted((ROOT / profile).rglob("*.conf")):
+        if file.parent.name != "tmpfiles.d":
+            yield from directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), profile)
+
+
 def without(text: str, directive: Directive) -> str:
     """Return `text` without the directive."""
     lines = text.splitlines()
@@ -318,16 +325,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="prove-") as scratch:
         proof = Proof(profile, Path(scratch), brief=options.brief)
         try:
-            # What belongs to systemd is not the server's.
-            files = [
-                file for file in sorted((ROOT / profile).rglob("*.conf")) if file.parent.name != "tmpfiles.d"
-            ]
-            wanted = [
-                directive
-                for file in files
-                for directive in directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), profile)
-                if options.only in directive.text
-            ]
+            wanted = [d for d in all_directives(profile) if options.only in d.text]
             for directive in wanted:
                 if options.brief and in_table(directive.text) in reasons:
                     found[directive] = None

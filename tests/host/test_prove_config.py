@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.profiles import ROOT
-from tests.prove_config import Directive, Proof, directives, last_report, without, write_report
+from tests.prove_config import (
+    REPORTS,
+    Directive,
+    Proof,
+    directives,
+    in_table,
+    last_report,
+    without,
+    write_report,
+)
 
 pytestmark = pytest.mark.xdist_group("prove")
 
@@ -95,6 +105,21 @@ def test_report_names_the_test_to_try_first(tmp_path: Path, monkeypatch: pytest.
     )
     assert last_report("nginx") == {"line ¦ 0;": "tests/stack/test_logs.py::test_V1_keys"}
     assert "**nothing**: a reason" in (tmp_path / "nginx.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("report", sorted(REPORTS.glob("*.md")), ids=lambda report: report.stem)
+def test_report_is_of_the_directives_of_today(report: Path) -> None:
+    """In their order: who changes a line runs the tool again."""
+    listed = re.findall(r"^\| `(.+)` \| ", report.read_text(encoding="utf-8"), re.M)
+    files = [
+        file for file in sorted((ROOT / report.stem).rglob("*.conf")) if file.parent.name != "tmpfiles.d"
+    ]
+    wanted = [
+        in_table(directive.text)
+        for file in files
+        for directive in directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), report.stem)
+    ]
+    assert listed == wanted
 
 
 @pytest.fixture

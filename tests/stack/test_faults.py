@@ -219,6 +219,21 @@ def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(editable: 
     assert set(codes.values()) == {0}, codes
 
 
+@production
+def test_F5_request_that_outlasts_30_s_does_not_hold_a_stop(editable: Stack) -> None:
+    """Docker would kill after 40 s: the front end has ended by itself before, with 0."""
+    stack = editable
+    with Place(stack.base_url).connect() as wire:
+        wire.send(request("GET /test/wait?seconds=58 HTTP/1.1", "Host: localhost"))
+        until(lambda: stack.site.get("/test/streams").json()["running"] == 1, "the view is at work")
+        stopped = time.monotonic()
+        stack.front.stop(timeout=40)
+        assert time.monotonic() - stopped < 37
+    code = stack.front.attrs["State"]["ExitCode"]
+    stack.up()
+    assert code == 0
+
+
 # ---- F6: the database is locked or gone ----
 
 # Path and statement: how each of the two databases is written to, and what counts its rows.

@@ -1,4 +1,4 @@
-"""Row T6 where the application is below a prefix, as each front end's README says."""
+"""Rows T6 and S1 where the application is below a prefix, as each front end's README says."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_T6_the_whole_guide_works_below_the_prefix(mounted: Mounted) -> None:
 
 
 @pytest.mark.production
-def test_T6_front_end_serves_the_static_files_below_the_prefix(mounted: Mounted) -> None:
+def test_S1_static_below_a_prefix_is_served_while_the_app_is_stopped(mounted: Mounted) -> None:
     with mounted.app_stopped():
         page = mounted.site.get("static/site.css")
     assert page.status_code == 200
