@@ -13,6 +13,7 @@ from tests.prove_config import (
     REPORTS,
     Directive,
     Proof,
+    all_directives,
     directives,
     in_table,
     last_report,
@@ -111,15 +112,7 @@ def test_report_names_the_test_to_try_first(tmp_path: Path, monkeypatch: pytest.
 def test_report_is_of_the_directives_of_today(report: Path) -> None:
     """In their order: who changes a line runs the tool again."""
     listed = re.findall(r"^\| `(.+)` \| ", report.read_text(encoding="utf-8"), re.M)
-    files = [
-        file for file in sorted((ROOT / report.stem).rglob("*.conf")) if file.parent.name != "tmpfiles.d"
-    ]
-    wanted = [
-        in_table(directive.text)
-        for file in files
-        for directive in directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), report.stem)
-    ]
-    assert listed == wanted
+    assert listed == [in_table(directive.text) for directive in all_directives(report.stem)]
 
 
 @pytest.fixture
