@@ -24,7 +24,7 @@ unreadable=$(find "${mounted[@]}" ! -perm -o=r -print -quit)
 
 # The site file names the prefix, too: nothing renders it.
 if [ -n "${APP_PREFIX:-}" ] && [ -d "$profile" ] &&
-    ! sed 's/#.*//' "$profile"/*-available/*app.conf | grep -qE -- "(^|[^[:alnum:]/])$APP_PREFIX([^[:alnum:]]|\$)"; then
+    ! grep -qE -- "(^|[^[:alnum:]/])$APP_PREFIX([^[:alnum:]]|\$)" <<<"$(sed 's/#.*//' "$profile"/*-available/*app.conf)"; then
     die "APP_PREFIX is $APP_PREFIX, but $(echo "$profile"/*-available/*app.conf) does not name it. Edit its marked block, as 'Below a prefix' in $profile/README.md says, or leave APP_PREFIX empty."
 fi
 
