@@ -274,7 +274,9 @@ def in_table(text: str) -> str:
     return short.replace("|", "¦").replace("`", "'")
 
 
-def write_report(profile: str, found: dict[Directive, str | None], reasons: dict[str, str]) -> float:
+def write_report(
+    profile: str, found: dict[Directive, str | None], reasons: dict[str, str], *, brief: bool = False
+) -> float:
     """Write docs/prove-config/PROFILE.md; return the share of directives that something noticed."""
     noticed = sum(what is not None for what in found.values())
     share = noticed / len(found)
@@ -283,6 +285,11 @@ def write_report(profile: str, found: dict[Directive, str | None], reasons: dict
         "",
         f"Written by `make prove-config PROFILE={profile}`: {noticed} of {len(found)} directives"
         f" ({share:.1%}) are noticed. Each was taken away in turn, and the front end started with the rest.",
+        *(
+            ["", "A brief run: of each, only the tests that its section and its words suggest."]
+            if brief
+            else []
+        ),
     ]
     for file in dict.fromkeys(directive.file for directive in found):
         lines += ["", f"## {file}", "", "| without | is noticed by |", "|---|---|"]
@@ -343,7 +350,7 @@ def main() -> int:
         print(f"error: {test} fails with the whole configuration, too; it was left out", file=sys.stderr)
     if options.only:
         return 0 if all(found.values()) and not broken else 1
-    share = write_report(profile, found, reasons)
+    share = write_report(profile, found, reasons, brief=options.brief)
     open_ones = [d.text for d, what in found.items() if what is None and in_table(d.text) not in reasons]
     for text in open_ones:
         print(f"error: nothing notices that this is missing: {text}", file=sys.stderr)

@@ -414,10 +414,10 @@ def test_L6_attempts_are_counted_over_all_processes_for_each_client(
 @production
 def test_L4_slow_views_leave_the_last_thread_to_others(stack: Stack) -> None:
     """Whichever process the slow ones went to: none takes more than its threads, while the other idles."""
-    slow = "/test/wait?seconds=8"
+    slow = "/test/wait?seconds=15"
     with ThreadPoolExecutor(THREADS - 1) as pool:
         views = [pool.submit(stack.site.get, slow) for _ in range(THREADS - 1)]
-        until(lambda: stack.site.get("/test/streams").json()["running"] == len(views), "all are at work", 6)
+        until(lambda: stack.site.get("/test/streams").json()["running"] == len(views), "all are at work", 10)
         assert [stack.site.get("/", timeout=4).status_code for _ in range(20)] == [200] * 20
         assert not any(view.done() for view in views)
         assert [view.result().status_code for view in views] == [200] * len(views)
