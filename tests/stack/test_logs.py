@@ -56,6 +56,25 @@ def logged(stack: Stack, request_id: str) -> dict[str, Any]:
     return entry(line)
 
 
+def all_logged(stack: Stack, ids: set[str]) -> dict[str, dict[str, Any]]:
+    """Return the entries of these requests; each line from first to last is sound, whosever it is.
+
+    By the id, not by the order: a server's processes write each when it has done with the connection. What
+    stands before is not judged: the container's log outlasts a configuration that is tried out.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+
+    def there() -> bool:
+        log = lines(stack.front)
+        ours = [number for number, line in enumerate(log) if any(own.encode() in line for own in ids)]
+        if len(ours) >= len(ids):
+            entries.update({e["request_id"]: e for e in map(entry, log[ours[0] : ours[-1] + 1])})
+        return entries.keys() >= ids
+
+    until(there, f"{len(ids)} lines", PATIENCE)
+    return entries
+
+
 def fresh_id() -> str:
     return secrets.token_hex(16)
 
@@ -114,6 +133,19 @@ def test_V1_request_by_http_1_0_without_headers_is_told(stack: Stack) -> None:
     place.ask(request("GET /static/site.css HTTP/1.0", f"Host: {place.host}", f"X-Request-ID: {own}"))
     entry = logged(stack, own)
     assert (entry["protocol"], entry["referer"], entry["user_agent"]) == ("HTTP/1.0", "", "")
+
+
+@pytest.mark.production
+@pytest.mark.parametrize(
+    ("referer", "user_agent"), [("", "somebody/1.0"), ("http://localhost/from", ""), ("", "")]
+)
+def test_V1_header_that_is_not_there_is_empty(stack: Stack, referer: str, user_agent: str) -> None:
+    own, place = fresh_id(), Place(stack.base_url)
+    said = {"X-Request-ID": own, "Referer": referer, "User-Agent": user_agent}
+    names = (f"{name}: {value}" for name, value in said.items() if value)
+    place.ask(request("GET /static/site.css HTTP/1.1", f"Host: {place.host}", *names))
+    entry = logged(stack, own)
+    assert (entry["referer"], entry["user_agent"]) == (referer, user_agent)
 
 
 @pytest.mark.production
@@ -210,21 +242,8 @@ def test_V1_every_request_has_a_line_of_sound_json(stack: Stack, where: str) -> 
     """Whatever bytes it has: a line for each answer, with its status and request id."""
     place = Place(stack.base_url)
     answers = {name: place.ask(hostile(place, where, value, fresh_id())) for name, value in HOSTILE.items()}
-    # By the id, not by the order: a server's processes write each when it has done with the connection.
-    ids = {answer["x-request-id"] for answer in answers.values()}
-    entries: dict[str, dict[str, Any]] = {}
-
-    def all_there() -> bool:
-        log = lines(stack.front)
-        ours = [n for n, line in enumerate(log) if any(own.encode() in line for own in ids)]
-        # Each line from our first to our last is sound, whosever it is.
-        entries.update(
-            {e["request_id"]: e for e in map(entry, log[min(ours, default=0) : max(ours, default=0) + 1])}
-        )
-        return entries.keys() >= ids
-
-    until(all_there, f"{len(answers)} lines", PATIENCE)
-    assert len(ids) == len(answers)
+    entries = all_logged(stack, {answer["x-request-id"] for answer in answers.values()})
+    assert len({answer["x-request-id"] for answer in answers.values()}) == len(answers)
     for name, answer in answers.items():
         assert answer.status < 500 or answer.status == 501, name  # an unknown method
         assert entries[answer["x-request-id"]]["status"] == answer.status, name
@@ -266,10 +285,7 @@ def test_V1_no_request_is_lost(stack: Stack) -> None:
         for own in sent[200:]:
             assert site.get("/static/icon.svg", headers={"X-Request-ID": own}).status_code == 200
 
-    def known() -> set[str]:
-        return {entry(line)["request_id"] for line in lines(stack.front)[-1000:]}
-
-    until(lambda: known() >= set(sent), "each has its line", PATIENCE)
+    all_logged(stack, set(sent))
 
 
 # ---- the application's log ----
