@@ -7,7 +7,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import database, errors, fingerprints, guide, headers, health, metrics, prefix, request_id, testing
 from app.config import Settings
-from app.extensions import csrf, db, mail, migrate, sijax
+from app.extensions import csrf, db, mail, sijax
 from app.limits import bound_forms, limiter
 
 
@@ -29,7 +29,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics.init_app(app)  # first: what others refuse counts, too
     bound_forms(app)
     db.init_app(app)
-    migrate.init_app(app, db, directory=database.MIGRATIONS)
     mail.init_app(app)
     csrf.init_app(app)
     limiter.init_app(app)  # after csrf: a form that is refused is no try
