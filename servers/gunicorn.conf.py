@@ -5,7 +5,7 @@ Settings: https://docs.gunicorn.org/en/stable/settings.html
 """
 
 # The front end's user is in the group of this process: 0660.
-bind = "unix:/run/app/gunicorn.sock"
+bind = "unix:/run/app/app.sock"
 umask = 0o117
 
 worker_class = "gthread"
