@@ -288,6 +288,16 @@ def test_V1_no_request_is_lost(stack: Stack) -> None:
     all_logged(stack, set(sent))
 
 
+@pytest.mark.production
+def test_V1_beginning_of_an_http_2_connection_has_no_line(stack: Stack) -> None:
+    """It is a request to lighttpd."""
+    sent = [fresh_id() for _ in range(4)]
+    for own in sent:
+        with stack.http_2() as client:
+            assert client.get("/static/icon.svg", headers={"X-Request-ID": own}).status_code == 200
+    assert "PRI" not in {entry["method"] for entry in all_logged(stack, set(sent)).values()}
+
+
 # ---- the application's log ----
 
 
