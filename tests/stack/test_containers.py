@@ -53,6 +53,34 @@ def test_K1_processes_run_as_the_kernel_sees_them_without_privileges(stack: Stac
         assert not {"0"} & {identity for *ids, _ in processes for identity in ids}, processes
 
 
+@pytest.mark.production
+def test_K1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None:
+    """As on a plain server, where the first process is root's, for the ports: it answers nobody itself."""
+    front = stack.front
+    config = front.attrs["Config"]
+    container = stack.docker.containers.run(
+        stack.image(front),
+        # There, logs are files.
+        ["sh", "-c", 'rm -f /var/log/*/*.log && exec "$@"', "sh", *config["Cmd"]],
+        user="root", network="none", volumes_from=[str(front.id)], detach=True,
+        environment=config["Env"], tmpfs=front.attrs["HostConfig"]["Tmpfs"],
+    )  # fmt: skip
+    try:
+        fetch = ("curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1/static/site.css")
+        until(lambda: stack.attempt(container, *fetch)[0] == 0, "it serves", 15)
+        processes = container.top(ps_args="-eo pid,ppid,uid,gid")["Processes"]
+        parents = {parent for _, parent, *_ in processes}
+        served_by = {(uid, gid) for pid, _, uid, gid in processes if pid not in parents}
+        assert served_by
+        assert served_by <= {("33", "33"), ("10001", "10001")}, processes  # www-data, app
+        # Debian's log rotation reads the one, and a person the other.
+        pid = stack.execute(container, "sh", "-c", "cat /run/*.pid /run/*/*.pid 2> /dev/null; true").strip()
+        stack.execute(container, "test", "-e", f"/proc/{pid}")
+        stack.execute(container, "sh", "-c", "test -f /var/log/*/error.log")
+    finally:
+        container.remove(force=True)
+
+
 def test_K1_container_shares_nothing_with_the_host(stack: Stack) -> None:
     for container in stack.containers():
         host = container.attrs["HostConfig"]
