@@ -20,6 +20,8 @@ Note = Callable[[str, Load], None]
 # How the servers write the limit of 10 MiB.
 LIMITS = {"10m": "1m", "10485760": "1048576", "10240": "1024"}
 UPLOAD_SECONDS = 8
+# Where each site file says its name: nginx, Apache, lighttpd.
+NAME = r"(?<=^    )localhost(?= 1;)|(?<=APP_NAME    )localhost|(?<=var\.names = \")localhost"
 
 
 @pytest.fixture
@@ -149,6 +151,30 @@ def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: 
         file.write_text(text, encoding="utf-8")
     stack.make("reload")
     until(lambda: {upload() for _ in range(20)} == {100}, "the limit is what it was")
+
+
+@pytest.mark.production
+def test_R4_name_in_the_marked_block_is_the_sites(stack: Stack) -> None:
+    """Who copies the file writes the site's own name where `localhost` stands."""
+
+    def sent_to() -> str:
+        answer = Place(stack.base_url).ask(request("GET /urls/ HTTP/1.1", "Host: my.example"))
+        return answer["location"] if answer.status == 308 else str(answer.status)
+
+    assert sent_to() == "421"
+    (file,) = (stack.folder / stack.profile.name).rglob("*app.conf")
+    sound = file.read_text(encoding="utf-8")
+    block, end, rest = sound.partition("# ==== End of the block")
+    try:
+        file.write_text(
+            re.sub(NAME, "my.example", block, count=1, flags=re.MULTILINE) + end + rest, encoding="utf-8"
+        )
+        stack.make("reload")
+        until(lambda: {sent_to() for _ in range(20)} == {"https://my.example/urls/"}, "the name is known")
+    finally:
+        file.write_text(sound, encoding="utf-8")
+        stack.make("reload")
+    until(lambda: {sent_to() for _ in range(20)} == {"421"}, "the name is unknown again")
 
 
 @pytest.mark.production
