@@ -112,6 +112,14 @@ def check_policies(answer: Answer, *, of_the_app: bool) -> None:
         assert directive in policy
 
 
+@pytest.mark.production
+def test_H1_answer_about_no_path_has_the_policies(place: Place) -> None:
+    """`OPTIONS *` asks about the server itself."""
+    answer = place.ask(request("OPTIONS * HTTP/1.1", f"Host: {place.host}"), "OPTIONS")
+    assert answer.status < 500
+    check_policies(answer, of_the_app=False)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_H1_answer_has_the_policies(place: Place, case: str) -> None:
     check_policies(get(place, case), of_the_app=case in OF_THE_APP)
