@@ -59,10 +59,10 @@ WORDS = {
     "test_T6": r"alias|[Pp]refix|PREFIX",
     "test_F6": r"[Rr]etry",
     "test_F5": r"[Ss]hutdown",
-    "test_K1_server_that_root": r"^user |username|groupname|pid-file|errorlog|error_log",
+    "test_R1_server_that_root": r"^user |username|groupname|pid-file|errorlog|error_log",
     "test_F1": r"50\[234|error_page|ErrorDoc|errorfile|sub_filter|error_type|[Rr]etry|INCLUDE|disable-time",
     "test_V1": r"log|Log",
-    "test_V2": r"healthz|Probe|errorlog",
+    "test_V2": r"healthz|X-Log|errorlog",
     "test_V3": r"metrics|allow|deny|Require local",
 }
 # What each section of a file is for: its rows of the contract come next.

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE)
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.05)
+
+
+def begun(container: Container) -> float:
+    """Return when a container was started last; a time of `time.time`."""
+    container.reload()
+    return datetime.fromisoformat(container.attrs["State"]["StartedAt"]).timestamp()
 
 
 def copy_of_repository(to: Path) -> Path:

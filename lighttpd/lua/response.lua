@@ -38,7 +38,7 @@ header["User-Agent"] = text(header["User-Agent"])
 r.req_attr["uri.path-raw"] = text(r.req_attr["uri.path-raw"])
 r.req_attr["uri.query"] = text(r.req_attr["uri.query"])
 local loopback = {["127.0.0.1"] = true, ["::1"] = true}
-header["X-Probe"] = loopback[r.req_attr["request.remote-addr"]] and r.req_attr["request.uri"] == "/healthz" and "yes" or ""
+header["X-Log"] = loopback[r.req_attr["request.remote-addr"]] and r.req_attr["request.uri"] == "/healthz" and "no" or "yes"
 
 -- (!) lighttpd would answer a range behind the end only after this, and without these headers.
 local first = (header["Range"] or ""):match("^bytes=(%d+)")

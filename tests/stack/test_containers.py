@@ -54,7 +54,7 @@ def test_K1_processes_run_as_the_kernel_sees_them_without_privileges(stack: Stac
 
 
 @pytest.mark.production
-def test_K1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None:
+def test_R1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None:
     """As on a plain server, where the first process is root's, for the ports: it answers nobody itself."""
     front = stack.front
     config = front.attrs["Config"]

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from docker.models.containers import Container
 
 from tests.faults import Load, visitors
 from tests.site import Site
-from tests.stacks import Stack, copy_of_repository, until
+from tests.stacks import Stack, begun, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
 Note = Callable[[str, Load], None]
@@ -29,12 +28,6 @@ def serves(stack: Stack) -> bool:
         return stack.site.get("/readyz", timeout=5).ok
     except requests.RequestException:
         return False
-
-
-def begun(container: Container) -> float:
-    """Return when a container was started last; a time of `time.time`."""
-    container.reload()
-    return datetime.fromisoformat(container.attrs["State"]["StartedAt"]).timestamp()
 
 
 @contextmanager

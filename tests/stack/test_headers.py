@@ -132,6 +132,23 @@ def test_H2_vary_is_a_list_of_names(place: Place, case: str) -> None:
         assert all(re.fullmatch(r"\s*(\*|[A-Za-z-]+)\s*", name) for name in value.split(",")), value
 
 
+# What is refused before anything of the site is looked at; servers differ in the status.
+REFUSED: dict[str, Callable[[Place], Answer]] = {
+    "line too long": lambda place: ask(place, f"/{'x' * 9000}"),
+    "unknown method of a file": lambda place: ask(place, "/static/site.css", method="FETCH"),
+    "unknown version": lambda place: place.ask(request("GET / HTTP/3.0", f"Host: {place.host}")),
+} | {case: question for case, (status, question) in OF_THE_FRONT_END.items() if status >= 400}
+
+
+@pytest.mark.production
+@pytest.mark.parametrize("case", [case for case in REFUSED if "JSON" not in case])
+def test_H1_refusal_is_a_page_of_the_site(place: Place, case: str) -> None:
+    answer = REFUSED[case](place)
+    assert 400 <= answer.status < 600
+    assert f"<title>{answer.status}" in answer.text.replace("\n", "")
+    assert answer["x-request-id"] in answer.text
+
+
 @pytest.mark.production
 def test_H1_header_that_is_too_large_is_answered_with_the_sites_page(place: Place) -> None:
     """It is refused before anything of the site is looked at."""
@@ -186,6 +203,7 @@ def test_H1_answer_in_place_of_an_application_that_dies_has_the_policies(stack: 
     until(lambda: stack.site.get("/readyz").ok, "the application is back")
     (answer,) = answers
     assert answer.status in {500, 502, 503}
+    assert f"<title>{answer.status} " in answer.text
     check_policies(answer, of_the_app=False)
     assert answer["strict-transport-security"] == FIGURES["Strict-Transport-Security"]
 

@@ -137,6 +137,8 @@ def closed_after(outcomes: Outcomes, place: Place, name: str) -> float:
 def test_L3_slow_client_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
     """All headers have 15 s together; a body may pause for 15 s."""
     assert 12 <= closed_after(outcomes, place, client) <= 20
+    answer = outcomes[place.url, client].result().answer.decode()
+    assert not answer or ("<title>408 Request Timeout · Flask, deployed" in answer and " 408 " in answer)
 
 
 @production
@@ -478,6 +480,6 @@ def test_L4_view_over_60_s_is_answered_504_and_its_thread_is_free_again(
     for number, mime in enumerate(("text/html", "application/json")):
         for view in waited[number::2]:
             assert view.answer["Content-Type"].startswith(mime)
-            assert "504" in view.answer.text
+            assert ("504 Gateway Timeout · Flask, deployed" in view.answer.text) == (mime == "text/html")
             assert int(view.answer["Retry-After"]) > 0
     until(lambda: len(stack.workers()) == PROCESSES, "all processes serve again", 40)

@@ -204,3 +204,12 @@ def test_T5_error_pages_have_no_address(stack: Stack) -> None:
     ):
         answer = Place(stack.base_url).ask(request(f"GET {target} HTTP/1.1", "Host: localhost"))
         assert answer.status == 404, target
+
+
+@pytest.mark.production
+@pytest.mark.parametrize("mime", ["text/html", "application/json"])
+def test_T5_address_of_apaches_error_pages_is_the_apps_for_visitors(stack: Stack, mime: str) -> None:
+    asked = request("GET /error-page HTTP/1.1", "Host: localhost", f"Accept: {mime}")
+    answer = Place(stack.base_url).ask(asked)
+    assert answer.status == 404
+    assert "script-src" in answer["content-security-policy"]  # which no front end's own page has
