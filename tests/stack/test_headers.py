@@ -150,6 +150,21 @@ def test_H1_refusal_is_a_page_of_the_site(place: Place, case: str) -> None:
 
 
 @pytest.mark.production
+@pytest.mark.parametrize(
+    ("accept", "mime"),
+    [
+        ("application/json", "application/json"),
+        ("text/html, application/json;q=0.5", "text/html"),
+        ("*/*", "text/html"),
+    ],
+)
+def test_H1_refusal_is_json_where_that_is_preferred(place: Place, accept: str, mime: str) -> None:
+    answer = ask(place, "/static/no-such-file.css", f"Accept: {accept}")
+    assert answer["content-type"].startswith(mime)
+    assert ("<title>" in answer.text) == (mime == "text/html")
+
+
+@pytest.mark.production
 def test_H1_header_that_is_too_large_is_answered_with_the_sites_page(place: Place) -> None:
     """It is refused before anything of the site is looked at."""
     answer = place.ask(
