@@ -202,7 +202,7 @@ def test_F4_recreated_app_is_found_again(editable: Stack, note: Note) -> None:
 @production
 def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(editable: Stack) -> None:
     stack = editable
-    with waiting(stack, 5, 3) as asked:
+    with waiting(stack, 12, 3) as asked:
         stopped = time.monotonic()
         stack.compose("stop")
         assert time.monotonic() - stopped < 30

@@ -78,6 +78,7 @@ def reload_that_fails_nobody(stack: Stack, note: Note, title: str) -> Iterator[N
         until(lambda: processes(stack) <= before, "the old processes have left", 90)
         answer = upload.result()
     note(title, load)
+    assert load.longest_gap < UPLOAD_SECONDS / 2, "all waited for the slowest"
     assert load.failures == []
     assert answer.status == 200
     assert answer.json()["body_length"] == UPLOAD_SECONDS * 1000

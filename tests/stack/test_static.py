@@ -49,6 +49,14 @@ def test_S4_what_is_meant_for_visitors_is_served(stack: Stack) -> None:
     assert stack.site.get("/static/traps/ok.css").ok
 
 
+@pytest.mark.parametrize("coding", ["identity", "gzip", "br", "zstd"])
+def test_S3_file_without_compressed_copies_is_served_as_it_is(place: Place, coding: str) -> None:
+    lines = f"Host: {place.host}", f"Accept-Encoding: {coding}"
+    answer = place.ask(request("GET /static/traps/ok.css HTTP/1.1", *lines))
+    assert answer.status == 200
+    assert answer.body == (TRAPS / "ok.css").read_bytes()
+
+
 @pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
 @pytest.mark.parametrize("name", [name for name in FILES if name != "ok.css"])
 def test_S4_what_came_along_is_not_found(place: Place, name: str, coding: str) -> None:
