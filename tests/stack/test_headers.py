@@ -136,6 +136,10 @@ def test_H2_vary_is_a_list_of_names(place: Place, case: str) -> None:
 REFUSED: dict[str, Callable[[Place], Answer]] = {
     "line too long": lambda place: ask(place, f"/{'x' * 9000}"),
     "unknown method of a file": lambda place: ask(place, "/static/site.css", method="FETCH"),
+    "body that cannot be read": lambda place: place.ask(
+        request("POST /test/echo HTTP/1.1", f"Host: {place.host}", "Transfer-Encoding: chunked") + b"zz\r\n",
+        "POST",
+    ),
     "unknown version": lambda place: place.ask(request("GET / HTTP/3.0", f"Host: {place.host}")),
 } | {case: question for case, (status, question) in OF_THE_FRONT_END.items() if status >= 400}
 
