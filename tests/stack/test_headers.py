@@ -149,6 +149,7 @@ REFUSED: dict[str, Callable[[Place], Answer]] = {
 def test_H1_refusal_is_a_page_of_the_site(place: Place, case: str) -> None:
     answer = REFUSED[case](place)
     assert 400 <= answer.status < 600
+    assert answer["content-type"] == "text/html; charset=utf-8"
     assert f"<title>{answer.status}" in answer.text.replace("\n", "")
     assert answer["x-request-id"] in answer.text
 
