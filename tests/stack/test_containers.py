@@ -58,15 +58,20 @@ def test_R1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None
     """As on a plain server, where the first process is root's, for the ports: it answers nobody itself."""
     front = stack.front
     config = front.attrs["Config"]
+    # Nor does the environment say there where Python is, or that there is no prefix.
+    environment = [one for one in config["Env"] if not one.startswith(("APP_PREFIX=", "PATH="))]
+    environment += ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
     container = stack.docker.containers.run(
         stack.image(front),
         # There, logs are files.
         ["sh", "-c", 'rm -f /var/log/*/*.log && exec "$@"', "sh", *config["Cmd"]],
         user="root", network="none", volumes_from=[str(front.id)], detach=True,
-        environment=config["Env"], tmpfs=front.attrs["HostConfig"]["Tmpfs"],
+        environment=environment, tmpfs=front.attrs["HostConfig"]["Tmpfs"],
     )  # fmt: skip
     try:
-        fetch = ("curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1/static/site.css")
+        fetch = ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1/static/site.css"]
+        if stack.app == front:
+            fetch += ["--next", "-fsS", "http://127.0.0.1/application/hello"]
         until(lambda: stack.attempt(container, *fetch)[0] == 0, "it serves", 15)
         processes = container.top(ps_args="-eo pid,ppid,uid,gid")["Processes"]
         parents = {parent for _, parent, *_ in processes}
