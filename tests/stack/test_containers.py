@@ -69,7 +69,7 @@ def test_R1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None
         environment=environment, tmpfs=front.attrs["HostConfig"]["Tmpfs"],
     )  # fmt: skip
     try:
-        fetch = ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1/static/site.css"]
+        fetch = ["curl", "--fail-early", "-fsS", "-o", "/dev/null", "http://127.0.0.1/static/site.css"]
         if stack.app == front:
             fetch += ["--next", "-fsS", "http://127.0.0.1/application/hello"]
         until(lambda: stack.attempt(container, *fetch)[0] == 0, "it serves", 15)
