@@ -73,6 +73,10 @@ def test_R1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None
         if stack.app == front:
             fetch += ["--next", "-fsS", "http://127.0.0.1/application/hello"]
         until(lambda: stack.attempt(container, *fetch)[0] == 0, "it serves", 15)
+        # The application's policy, if it came from there.
+        assert "script-src" not in stack.execute(
+            container, "curl", "-sSI", "http://127.0.0.1/static/site.css"
+        )
         processes = container.top(ps_args="-eo pid,ppid,uid,gid")["Processes"]
         parents = {parent for _, parent, *_ in processes}
         served_by = {(uid, gid) for pid, _, uid, gid in processes if pid not in parents}
