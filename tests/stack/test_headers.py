@@ -170,6 +170,13 @@ def test_H1_refusal_is_json_where_that_is_preferred(place: Place, accept: str, m
 
 
 @pytest.mark.production
+def test_H1_broken_trailer_is_passed_over_or_refused_with_the_sites_page(place: Place) -> None:
+    lines = "POST /test/echo HTTP/1.1", f"Host: {place.host}", "Transfer-Encoding: chunked"
+    answer = place.ask(request(*lines) + b"1\r\nx\r\n0\r\nno header\r\n\r\n", "POST")
+    assert answer.status == 200 or f"<title>{answer.status} " in answer.text
+
+
+@pytest.mark.production
 def test_H1_header_that_is_too_large_is_answered_with_the_sites_page(place: Place) -> None:
     """It is refused before anything of the site is looked at."""
     answer = place.ask(

@@ -74,6 +74,7 @@ def test_R3_plain_http_is_sent_to_https(named: Stack, target: str) -> None:
             asked = request(f"{method} {target} HTTP/1.1", f"Host: {host}", "Content-Length: 0")
             answer = Place(named.base_url).ask(asked, method)
             assert answer.status == 308
+            assert len(answer["X-Request-ID"]) == 32
             assert answer["Location"].replace(NAME.upper(), NAME) == f"https://{NAME}{target}"
 
 
