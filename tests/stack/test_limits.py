@@ -338,9 +338,7 @@ def test_L2_limits_hold_over_http_2(stack: Stack, path: str, query: str, headers
         fewer = client.get(path, headers={f"X-Header-{number}": "x" for number in range(80)})
         assert (fewer.http_version, fewer.status_code) == ("HTTP/2", 200)
         try:
-            answer = client.get(path + query, headers=headers)
-            status = answer.status_code
-            assert "· Flask, deployed</title>" in answer.text
+            status = client.get(path + query, headers=headers).status_code
         except httpx.RemoteProtocolError as refusal:
             calm = f"error_code:{ErrorCodes.ENHANCE_YOUR_CALM:d}" in str(refusal)
             status = 400 if calm else 0
