@@ -59,7 +59,7 @@ WORDS = {
     "test_T6": r"alias|[Pp]refix|PREFIX",
     "test_F6": r"[Rr]etry",
     "test_F5": r"[Ss]hutdown",
-    "test_R1_server_that_root": r"^user |username|groupname|pid-file|error_?log|python-home|APP_PREFIX",
+    "test_R1_server_that_root": r"^user |username|groupname|pid-file|error_?log|python-home|STATIC_URL",
     "test_F1": r"50\[234|error_page|ErrorDoc|errorfile|sub_filter|error_type|[Rr]etry|INCLUDE|disable-time",
     "test_V1": r"log|Log",
     "test_V2": r"healthz|X-Log|errorlog",
