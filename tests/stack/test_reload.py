@@ -19,7 +19,7 @@ from tests.wire import Answer, Place, request
 Note = Callable[[str, Load], None]
 # How the servers write the limit of 10 MiB.
 LIMITS = {"10m": "1m", "10485760": "1048576", "10240": "1024"}
-UPLOAD_SECONDS = 8
+UPLOAD_SECONDS = 16
 # Where each site file says its name: nginx, Apache, lighttpd.
 NAME = r"(?<=^    )localhost(?= 1;)|(?<=APP_NAME    )localhost|(?<=var\.names = \")localhost"
 
@@ -78,6 +78,7 @@ def reload_that_fails_nobody(stack: Stack, note: Note, title: str) -> Iterator[N
         until(lambda: processes(stack) <= before, "the old processes have left", 90)
         answer = upload.result()
     note(title, load)
+    # On a busy machine 5 s were seen; who has to wait for the upload waits twice as long.
     assert load.longest_gap < UPLOAD_SECONDS / 2, "all waited for the slowest"
     assert load.failures == []
     assert answer.status == 200
