@@ -6,7 +6,9 @@ import re
 import threading
 from collections.abc import Callable
 
+import httpx
 import pytest
+from h2.errors import ErrorCodes
 
 from tests.figures import FIGURES, HEADERS
 from tests.stacks import Stack, until
@@ -152,6 +154,49 @@ def test_H1_refusal_is_a_page_of_the_site(place: Place, case: str) -> None:
     assert answer["content-type"] == "text/html; charset=utf-8"
     assert f"<title>{answer.status}" in answer.text.replace("\n", "")
     assert answer["x-request-id"] in answer.text
+
+
+# What is too long to become a request at all.
+TOO_LONG: dict[str, Callable[[httpx.Client], httpx.Response]] = {
+    "line": lambda client: client.get(f"/{'X' * 9000}"),
+    "header": lambda client: client.get("/", headers={"X-Large": "X" * 9000}),
+}
+
+
+def refusals(stack: Stack, case: str) -> list[httpx.Response]:
+    """Return the answers to what is too long, sent by HTTP/2 twenty times.
+
+    There are none where the server ends the connection instead (ENHANCE_YOUR_CALM: RFC 9113, 10.5.1).
+    """
+    answers = []
+    with stack.http_2() as client:  # one connection, as far as the server keeps it
+        for _ in range(20):
+            try:
+                answers.append(TOO_LONG[case](client))
+            except httpx.RemoteProtocolError as refusal:
+                calm = f"error_code:{ErrorCodes.ENHANCE_YOUR_CALM:d}" in str(refusal)
+                assert calm, refusal  # noqa: PT017  what else it may be is a failure
+    assert len(answers) in {0, 20}
+    assert all(answer.is_client_error for answer in answers)
+    return answers
+
+
+@pytest.mark.production
+@pytest.mark.parametrize("case", TOO_LONG)
+def test_H1_refusal_over_http_2_is_a_page_of_the_site(stack: Stack, case: str) -> None:
+    for answer in refusals(stack, case):
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert f"<title>{answer.status_code}" in answer.text.replace("\n", "")
+        assert answer.headers["x-request-id"] in answer.text
+
+
+@pytest.mark.production
+@pytest.mark.parametrize("case", TOO_LONG)
+def test_T4_refusal_over_http_2_has_an_id_of_its_own(stack: Stack, case: str) -> None:
+    answers = refusals(stack, case)
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    assert len(ids) == len(answers)
+    assert all(re.fullmatch("[0-9a-f]{32}", made) for made in ids)
 
 
 @pytest.mark.production
