@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 started=$SECONDS
 
 profile=${1:?usage: docker/up.sh PROFILE}
+IFS=, read -r _ FRONT_END transport server _ < <(grep "^$profile," profiles.csv)
+export FRONT_END # for application servers that several front ends share
 export STACK=${STACK:-flask} PORT=${PORT:-8080} TLS_PORT=${TLS_PORT:-8443} MAIL_PORT=${MAIL_PORT:-1080} BIND=${BIND:-127.0.0.1}
 address=$BIND
 [ "$BIND" = 0.0.0.0 ] && address=127.0.0.1
@@ -18,14 +20,14 @@ compose=(docker compose --progress quiet)
 # ---- no impact on a running stack yet ----
 # The containers' users are others than the owner of this checkout, which a umask of 077 shuts out.
 mounted=(app servers)
-[ ! -d "$profile" ] || mounted+=("$profile")
+[ ! -d "$FRONT_END" ] || mounted+=("$FRONT_END")
 unreadable=$(find "${mounted[@]}" ! -perm -o=r -print -quit)
 [ -z "$unreadable" ] || die "the containers' users cannot read $unreadable. Run 'chmod -R go+rX ${mounted[*]}', and try again."
 
 # The site file names the prefix, too: nothing renders it.
-if [ -n "${APP_PREFIX:-}" ] && [ -d "$profile" ] &&
-    ! grep -qE -- "(^|[^[:alnum:]/])$APP_PREFIX([^[:alnum:]]|\$)" <<<"$(sed 's/#.*//' "$profile"/*-available/*app.conf)"; then
-    die "APP_PREFIX is $APP_PREFIX, but $(echo "$profile"/*-available/*app.conf) does not name it. Edit its marked block, as 'Below a prefix' in $profile/README.md says, or leave APP_PREFIX empty."
+if [ -n "${APP_PREFIX:-}" ] && [ -d "$FRONT_END" ] &&
+    ! grep -qE -- "(^|[^[:alnum:]/])$APP_PREFIX([^[:alnum:]]|\$)" <<<"$(sed 's/#.*//' "$FRONT_END"/*-available/*app.conf)"; then
+    die "APP_PREFIX is $APP_PREFIX, but $(echo "$FRONT_END"/*-available/*app.conf) does not name it. Edit its marked block, as 'Below a prefix' in $FRONT_END/README.md says, or leave APP_PREFIX empty."
 fi
 
 docker/engine.sh
@@ -49,7 +51,7 @@ holder() {
 same=$(printf '%s\n' "$PORT" "$TLS_PORT" "$MAIL_PORT" | sort | uniq -d)
 [ -z "$same" ] || die "two of PORT, TLS_PORT and MAIL_PORT are $same. Choose: make up PROFILE=$profile PORT=8080 TLS_PORT=8443 MAIL_PORT=1080"
 ports=(PORT MAIL_PORT)
-[ ! -d "$profile" ] || ports+=(TLS_PORT)
+[ ! -d "$FRONT_END" ] || ports+=(TLS_PORT)
 for variable in "${ports[@]}"; do
     by=$(holder "${!variable}")
     [ -z "$by" ] || die "port ${!variable} is taken by $by. Stop that, or choose another port: make up PROFILE=$profile $variable=$((${!variable} + 1))"
@@ -104,14 +106,13 @@ until ready 2>/dev/null; do
     sleep 0.1
 done
 
-IFS=, read -r _ front transport server _ < <(grep "^$profile," profiles.csv)
 tls="
     TLS     https://$address:$TLS_PORT${APP_PREFIX:-}/   (certs/ca.pem vouches for it; a certificate of yours goes into certs/site/)"
-[ -d "$profile" ] || tls=
+[ -d "$FRONT_END" ] || tls=
 cat <<END
 ==> $profile is up after $((SECONDS - started)) s
 
-    Site    http://$address:$PORT${APP_PREFIX:-}/   ($front, $transport, $server)$tls
+    Site    http://$address:$PORT${APP_PREFIX:-}/   ($FRONT_END, $transport, $server)$tls
     Mail    http://127.0.0.1:$MAIL_PORT/   (what the application sends is caught here)
 
     make logs · make status · make reload · make smoke PROFILE=$profile · make down

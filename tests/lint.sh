@@ -23,16 +23,21 @@ check "hadolint" hadolint docker/Dockerfile
 check "yamllint" yamllint --strict "${yaml[@]}"
 check "docker compose config" docker compose --profile '*' config --quiet
 
-# Each front end checks the configuration that its own container would start with.
+# Each service checks the code or the configuration that its own container would start with.
 export STACK=lint-$$
-for profile in "$@"; do
-    command=$(docker compose --profile "$profile" config --format json |
-        python -c 'import json, sys; print(json.load(sys.stdin)["services"][sys.argv[1]]["labels"]["reload.check"])' "$profile")
-    say "$profile: $command"
-    said=$(docker compose run --rm --no-deps --no-TTY "$profile" sh -c "$command" 2>&1) || {
+profiles=()
+for name; do profiles+=(--profile "$name"); done
+checks=$(docker compose "${profiles[@]}" config --format json | python -c '
+import json, sys
+for name, service in json.load(sys.stdin)["services"].items():
+    if "reload.check" in service.get("labels", {}):
+        print(name, service["labels"]["reload.check"])')
+while read -r service command; do
+    say "$service: $command"
+    said=$(docker compose run --rm --no-deps --no-TTY "$service" sh -c "$command" </dev/null 2>&1) || {
         printf '%s\n' "$said"
         failed=1
     }
-done
+done <<<"$checks"
 docker compose --progress quiet --profile '*' down --volumes
 exit $failed

@@ -25,7 +25,7 @@ from xml.etree import ElementTree
 
 import requests
 
-from tests.profiles import PRODUCTION, ROOT
+from tests.profiles import FRONT_ENDS, ROOT
 from tests.stacks import Stack, copy_of_repository, until
 
 REPORTS = ROOT / "docs/prove-config"
@@ -317,7 +317,7 @@ def write_report(
 def main() -> int:
     """Run the command line; return 0 where the configuration is proven."""
     parser = argparse.ArgumentParser(prog="prove_config", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("profile", choices=PRODUCTION)
+    parser.add_argument("profile", choices=FRONT_ENDS)
     parser.add_argument("--only", default="", help="the directives that contain this text; writes no report")
     parser.add_argument(
         "--brief",

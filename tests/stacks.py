@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,33 @@ def begun(container: Container) -> float:
     return datetime.fromisoformat(container.attrs["State"]["StartedAt"]).timestamp()
 
 
+@cache
+def compose_file() -> Path:
+    """Write what only the tests' own stacks have, for every service of the profiles; return the file.
+
+    Views that show what arrived, files that must not be served, a time zone that is not UTC, and IPv6 (with
+    an address but ::1: httpd's Listen asks for that).
+    """
+    services: dict[str, dict[str, Any]] = {"migrate": {}}
+    for profile in PROFILES.values():
+        services[profile.front] = {
+            "volumes": ["./tests/static-traps:/srv/static/traps:ro,z"],
+            "sysctls": dict.fromkeys(
+                ("net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"), 0
+            ),
+        }
+    for profile in PROFILES.values():
+        services.setdefault(profile.app_service, {})["environment"] = {"APP_TEST_VIEWS": "true"}
+    for service in services.values():
+        service.setdefault("environment", {})["TZ"] = "TEST-5:30"
+    file = ROOT / "results/compose.json"
+    file.parent.mkdir(exist_ok=True)
+    new = file.with_suffix(f".{os.getpid()}")
+    new.write_text(json.dumps({"services": services}), encoding="utf-8")
+    new.replace(file)
+    return file
+
+
 def copy_of_repository(to: Path) -> Path:
     """Copy what git knows, and what it would, to a folder that a test may break."""
     names = subprocess.run(
@@ -78,7 +107,7 @@ class Stack:
         self.folder = folder
         self.name = f"test-{uuid.uuid4().hex[:8]}"
         self.port, self.tls_port, self.mail_port = free_port(), free_port(), free_port()
-        self.compose_files = ["compose.yaml", "tests/compose.yaml"]
+        self.compose_files = ["compose.yaml", str(compose_file())]
         self.docker = docker.from_env()
 
     @property
@@ -133,6 +162,7 @@ class Stack:
             cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, timeout=600, check=False,
             env={**os.environ, "PROFILE": self.profile.name, "STACK": self.name, "PORT": str(self.port),
+                 "FRONT_END": self.profile.front_end,
                  "TLS_PORT": str(self.tls_port), "MAIL_PORT": str(self.mail_port), "BIND": "127.0.0.1",
                  "COMPOSE_FILE": ":".join(self.compose_files), **environment},
         )  # fmt: skip
@@ -197,7 +227,7 @@ class Stack:
 
     @property
     def front(self) -> Container:
-        return self.container(self.profile.name)
+        return self.container(self.profile.front)
 
     @property
     def app(self) -> Container:

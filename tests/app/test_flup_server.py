@@ -1,4 +1,4 @@
-"""flup's supervisor: reload, replacement and stop, with real processes and a small application."""
+"""The supervisor, with flup: reload, replacement and stop, with real processes and a small application."""
 
 from __future__ import annotations
 
@@ -262,7 +262,8 @@ def test_stop_finishes_the_requests_that_run(server: Server, number: signal.Sign
 def test_a_request_that_never_ends_is_cut_off_after_the_grace(server: Server) -> None:
     server.command = (
         "-c",
-        "from servers import flup_server as f; f.GRACE_SECONDS = 0.2; raise SystemExit(f.main())",
+        "from servers import flup_server, supervisor; supervisor.GRACE_SECONDS = 0.2;"
+        "raise SystemExit(supervisor.main(flup_server.serve, 'servers.flup_server'))",
     )
     server.start()
     with Call(server.socket, "/held?a"):

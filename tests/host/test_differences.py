@@ -28,7 +28,9 @@ def collected() -> list[Outcome]:
     command = [sys.executable, "-m", "pytest", "tests", "--collect-only", "-q", "--color=no"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
-    failing = {(d.profile, d.test.partition("[")[0]) for d in differences.declared()}
+    failing = {
+        (p, d.test.partition("[")[0]) for d in differences.declared() for p in PROFILES if d.concerns(p)
+    }
     found = []
     for test, row, parameters in re.findall(r"::(test_([A-Z]\d)_\w+)\[(.*)\]$", done.stdout, re.M):
         for profile in PROFILES.keys() & set(parameters.split("-")):
@@ -57,7 +59,7 @@ def test_page_has_a_mark_or_a_reason_for_each_row_and_profile() -> None:
         ([], PASSED[2:], "L1 has no test"),
         ([], PASSED[1:], "L1: nginx did not run test_L1_x"),
         ([], PASSED + FAILED, "L2: test_L2_y failed in nginx"),
-        ([KNOWN], PASSED, "nothing like Difference(profile='nginx', row='L2'"),
+        ([KNOWN], PASSED, "nothing like Difference(where='nginx', row='L2'"),
         ([Difference("dev", "L1", "", "It need not.", "https://example.org")], PASSED, "nothing like"),
     ],
 )

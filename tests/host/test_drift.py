@@ -9,7 +9,7 @@ import pytest
 
 from tests import differences
 from tests.figures import FIGURES, ROWS
-from tests.profiles import PRODUCTION, ROOT
+from tests.profiles import FRONT_ENDS, ROOT
 
 SITE = {
     "apache": "apache/sites-available/app.conf",
@@ -151,7 +151,7 @@ def test_every_figure_has_its_place() -> None:
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-@pytest.mark.parametrize("server", ["app", *PRODUCTION])
+@pytest.mark.parametrize("server", ["app", *FRONT_ENDS])
 def test_figure_of_a_server_is_the_contracts(server: str, figure: str) -> None:
     place = PLACES[figure].get(server)
     if isinstance(place, Default):
@@ -160,5 +160,5 @@ def test_figure_of_a_server_is_the_contracts(server: str, figure: str) -> None:
     elif place:
         assert place.values() == {FIGURES[figure]}
     elif server != "app" and figure not in OF_THE_APP:
-        known = {difference.row for difference in differences.declared() if difference.profile == server}
+        known = {difference.row for difference in differences.declared() if difference.where == server}
         assert ROWS[figure] in known, f"{figure} stands nowhere in {server}'s files"

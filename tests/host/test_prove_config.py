@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.profiles import ROOT
+from tests.profiles import FRONT_ENDS, ROOT
 from tests.prove_config import (
     REPORTS,
     Directive,
@@ -87,10 +87,10 @@ def test_option_taken_away_from_the_end_ends_the_directive_before_it() -> None:
     assert "threads=4\n    ServerSignature Off" in without(text, last)
 
 
-@pytest.mark.production
-def test_every_configuration_has_directives(profile: str) -> None:
-    for file in (ROOT / profile).rglob("*app*.conf"):
-        assert len(list(directives(file, file.read_text(encoding="utf-8"), profile))) > 10
+@pytest.mark.parametrize("front", FRONT_ENDS)
+def test_every_configuration_has_directives(front: str) -> None:
+    for file in (ROOT / front).rglob("*app*.conf"):
+        assert len(list(directives(file, file.read_text(encoding="utf-8"), front))) > 10
 
 
 def test_report_names_the_test_to_try_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,7 @@ def test_K2_only_the_front_end_and_the_mail_page_are_published(stack: Stack) -> 
     found = {c.labels["com.docker.compose.service"]: published(c) for c in stack.containers()}
     here = {"127.0.0.1"}
     assert found.pop("mail") == {"1080/tcp": here}
-    front = found.pop(stack.profile.name)
+    front = found.pop(stack.profile.front)
     front.pop("443/udp", None)  # HTTP/3, where the server has it
     assert front == (
         {"80/tcp": here, "443/tcp": here} if stack.profile.name in PRODUCTION else {"80/tcp": here}
@@ -241,7 +241,7 @@ def test_mail_goes_to_the_server_that_is_named() -> None:
 
 @pytest.mark.parametrize("role", ["front end", "mail catcher"])
 def test_V4_container_becomes_healthy(stack: Stack, role: str) -> None:
-    service = stack.profile.name if role == "front end" else "mail"
+    service = stack.profile.front if role == "front end" else "mail"
     until(
         lambda: stack.container(service).attrs["State"]["Health"]["Status"] == "healthy",
         f"{service} is healthy",
@@ -266,7 +266,7 @@ def test_image_carries_the_files_of_the_folder(stack: Stack) -> None:
             folder = mount["Destination"]
             if mount["Type"] != "bind" or not folder.startswith("/srv/") or container.status != "running":
                 continue
-            if folder == "/srv/static/traps":  # the tests' own, see tests/compose.yaml
+            if folder == "/srv/static/traps":  # the tests' own, see tests/stacks.py
                 continue
             script = f"cd {folder} && find . -type f ! -name '*.pyc' -exec sha256sum {{}} + | sort -k2"
             baked = stack.docker.containers.run(

@@ -46,7 +46,7 @@ def named(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(f"named-{profile}")))
     try:
         stack.up()
-        (file,) = (stack.folder / profile).rglob("*app.conf")
+        (file,) = (stack.folder / stack.profile.front).rglob("*app.conf")
         text = file.read_text(encoding="utf-8")
         edited, changed = re.subn(
             r"(==== Edit this block.*?)\blocalhost\b", rf"\1{NAME}", text, count=1, flags=re.S

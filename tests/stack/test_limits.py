@@ -401,7 +401,7 @@ def test_L6_attempts_are_counted_over_all_processes_for_each_client(
 ) -> None:
     with visitors(stack, 2) as clients:
         for client in clients:
-            command = ["python3", "-c", ATTEMPTS, stack.profile.name, path, "40"]
+            command = ["python3", "-c", ATTEMPTS, stack.profile.front, path, "40"]
             attempts = json.loads(stack.execute(client, *command))
             statuses = Counter(status for status, _, _ in attempts)
             assert statuses == {answer: PER_MINUTE, 429: 40 - PER_MINUTE}

@@ -69,13 +69,13 @@ def test_files_that_the_containers_cannot_read_are_named(stack: Stack) -> None:
 
 def test_prefix_that_the_site_file_does_not_name_is_refused(stack: Stack) -> None:
     """Its pages would come without their style."""
-    file = next((stack.folder / stack.profile.name).glob("*-available/*app.conf")).relative_to(stack.folder)
+    file = next((stack.folder / stack.profile.front).glob("*-available/*app.conf")).relative_to(stack.folder)
     assert_refused(stack, f"APP_PREFIX is /guide, but {file} does not name it.", APP_PREFIX="/guide")
 
 
 @pytest.mark.parametrize("prefix", ["guide", "/guide/"])
 def test_prefix_that_is_no_path_is_refused(stack: Stack, prefix: str) -> None:
-    site = next((stack.folder / stack.profile.name).glob("*-available/*app.conf"))
+    site = next((stack.folder / stack.profile.front).glob("*-available/*app.conf"))
     site.write_text(f"{prefix}\n{site.read_text(encoding='utf-8')}", encoding="utf-8")
     said = f"APP_PREFIX must be a path such as /guide, without a slash at its end, not '{prefix}'."
     assert_refused(stack, said, APP_PREFIX=prefix, TAG="prefix-make")

@@ -34,12 +34,12 @@ class Mounted(Stack):
         return super().run(*command, check=check, **own, **environment)
 
 
-def edit(folder: Path, profile: str) -> None:
+def edit(folder: Path, front: str) -> None:
     """Edit the marked block as the folder's README says: lines in place of those that begin so, or more."""
-    readme = (folder / profile / "README.md").read_text(encoding="utf-8")
+    readme = (folder / front / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## Below a prefix\n")[2].partition("\n## ")[0]
     (said,) = re.findall(r"```\w+\n(.+?)\n```", section, re.S)
-    (site,) = (folder / profile).glob("*-available/*app.conf")
+    (site,) = (folder / front).glob("*-available/*app.conf")
     block, end, rest = site.read_text(encoding="utf-8").partition("# ==== End of the block")
     assert end
     lines = block.splitlines()
@@ -55,8 +55,8 @@ def edit(folder: Path, profile: str) -> None:
 @pytest.fixture(scope="module")
 def mounted(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mounted]:
     stack = Mounted(profile, copy_of_repository(tmp_path_factory.mktemp(f"prefix-{profile}")))
-    if (stack.folder / profile).is_dir():
-        edit(stack.folder, profile)
+    if (stack.folder / stack.profile.front).is_dir():
+        edit(stack.folder, stack.profile.front)
     try:
         assert stack.base_url in stack.up()
         yield stack

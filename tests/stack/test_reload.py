@@ -91,7 +91,7 @@ def test_F3_reload_refuses_what_is_broken_and_goes_on_serving(stack: Stack, brok
     file = (
         stack.folder / "app/guide/variables.py"
         if broken == "code"
-        else next((stack.folder / stack.profile.name).rglob("*app*.conf"))
+        else next((stack.folder / stack.profile.front).rglob("*app*.conf"))
     )
     sound = file.read_text(encoding="utf-8")
     stack.settle()  # a process that still starts would load what is broken
@@ -139,7 +139,7 @@ def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: 
 
     assert upload() == 100
     sound = {}
-    for file in (stack.folder / stack.profile.name).rglob("*.conf"):
+    for file in (stack.folder / stack.profile.front).rglob("*.conf"):
         text = file.read_text(encoding="utf-8")
         new = re.sub(rf"\b({'|'.join(LIMITS)})\b", lambda found: LIMITS[found[1]], text)
         if new != text:
@@ -164,7 +164,7 @@ def test_R4_name_in_the_marked_block_is_the_sites(stack: Stack) -> None:
         return answer["location"] if answer.status == 308 else str(answer.status)
 
     assert sent_to() == "421"
-    (file,) = (stack.folder / stack.profile.name).rglob("*app.conf")
+    (file,) = (stack.folder / stack.profile.front).rglob("*app.conf")
     sound = file.read_text(encoding="utf-8")
     block, end, rest = sound.partition("# ==== End of the block")
     try:

@@ -48,7 +48,7 @@ def test_each_profile_replaces_the_one_before_and_keeps_its_data(
         said = stack.up(name)
         assert stack.base_url in said
         assert " is up after " in said
-        assert services(stack) == {"migrate", "mail", name, PROFILES[name].app_service}
+        assert services(stack) == {"migrate", "mail", PROFILES[name].front, PROFILES[name].app_service}
         for mark in marks:
             assert_records(stack, mark)
         marks.append(f"behind-{name}")

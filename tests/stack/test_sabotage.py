@@ -64,7 +64,7 @@ def test_smoke_passes_on_a_sound_profile_and_fails_on_each_broken_one(stack: Sta
 
 @pytest.mark.production
 def test_smoke_fails_where_the_app_is_not_where_the_front_end_looks(stack: Stack) -> None:
-    replace_in(stack, stack.profile.name, r"/run/app/|app\.wsgi", "/nowhere/")
+    replace_in(stack, stack.profile.front, r"/run/app/|app\.wsgi", "/nowhere/")
     restart(stack)
     assert failed_tests(stack)
 
@@ -73,7 +73,7 @@ def test_smoke_fails_where_the_app_is_not_where_the_front_end_looks(stack: Stack
 def test_smoke_fails_where_static_files_are_missing(stack: Stack) -> None:
     override = stack.folder / "compose.override.yaml"
     override.write_text(
-        f"services:\n  {stack.profile.name}:\n    volumes: [{{type: tmpfs, target: /srv/static}}]\n",
+        f"services:\n  {stack.profile.front}:\n    volumes: [{{type: tmpfs, target: /srv/static}}]\n",
         encoding="utf-8",
     )
     stack.compose_files.append(override.name)

@@ -105,7 +105,7 @@ def accounts(place: Place, path: str = "/request/inspect") -> dict[str, object]:
 
 @pytest.mark.parametrize("scheme", NAMES)
 def test_T1_app_sees_the_clients_own_address(stack: Stack, neighbour: Container, scheme: str) -> None:
-    own, seen = ask(neighbour, f"{scheme}://{stack.profile.name}/", "Host: localhost")
+    own, seen = ask(neighbour, f"{scheme}://{stack.profile.front}/", "Host: localhost")
     assert (seen["client"], seen["scheme"], seen["host"]) == (own, scheme, "localhost")
 
 
@@ -290,7 +290,7 @@ def test_T3_nonsense_from_a_front_proxy_leaves_its_own_address(
 
 @pytest.mark.production
 def test_T3_address_said_by_anybody_else_is_not_used(stack: Stack, neighbour: Container) -> None:
-    url = f"http://{stack.profile.name}/"
+    url = f"http://{stack.profile.front}/"
     own, seen = ask(neighbour, url, "Host: localhost", f"X-Forwarded-For: {SPOOFED}, {TRUSTED[1]}")
     assert seen["client"] == own
 
