@@ -116,7 +116,13 @@ def page(
             problems.append(f"{row} has no test")
         cells = []
         for profile in profiles:
+            front = PROFILES[profile].front
             here = [outcome for outcome in found if (outcome.row, outcome.profile) == (row, profile)]
+            ran = {outcome.test for outcome in here}
+            # What is of the front end's files alone, another profile with the same front end has shown.
+            here += [
+                o for o in found if o.row == row and o.test not in ran and PROFILES[o.profile].front == front
+            ]
             failed = {outcome.test for outcome in here if outcome.failed}
             absent = tests - {outcome.test for outcome in here}
             mine = [one for one in known if one.row == row and one.concerns(profile)]

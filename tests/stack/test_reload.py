@@ -16,6 +16,8 @@ from tests.faults import Load, visitors
 from tests.stacks import Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
+pytestmark = pytest.mark.xdist_group("reload")
+
 Note = Callable[[str, Load], None]
 # How the servers write the limit of 10 MiB.
 LIMITS = {"10m": "1m", "10485760": "1048576", "10240": "1024"}
