@@ -20,7 +20,9 @@ compose=(docker compose --progress quiet)
 # ---- no impact on a running stack yet ----
 # The containers' users are others than the owner of this checkout, which a umask of 077 shuts out.
 mounted=(app servers)
-[ ! -d "$FRONT_END" ] || mounted+=("$FRONT_END")
+for folder in "$FRONT_END" "${FRONT_END%%-*}"; do # nginx-fastcgi shares files with nginx
+    [ ! -d "$folder" ] || mounted+=("$folder")
+done
 unreadable=$(find "${mounted[@]}" ! -perm -o=r -print -quit)
 [ -z "$unreadable" ] || die "the containers' users cannot read $unreadable. Run 'chmod -R go+rX ${mounted[*]}', and try again."
 

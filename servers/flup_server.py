@@ -37,9 +37,11 @@ MIN_BYTES = 1024
 
 
 def compress(application: WSGIApplication) -> WSGIApplication:
-    """Compress answers that are complete; lighttpd cannot where it passes streamed ones on piece by piece."""
+    """Compress complete answers for lighttpd, which cannot where it passes on streamed ones at once."""
 
     def compressed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not environ.get("SERVER_SOFTWARE", "").startswith("lighttpd"):
+            return application(environ, start_response)  # the others compress by themselves
         response = Response.from_app(application, environ)
         length = response.content_length or 0
         plain = "Content-Encoding" in response.headers or "Content-Range" in response.headers

@@ -40,6 +40,11 @@ PRODUCTION = [name for name, profile in PROFILES.items() if profile.front_end !=
 FRONT_ENDS = list(dict.fromkeys(PROFILES[name].front for name in PRODUCTION))
 
 
+def sibling(front: str) -> str:
+    """Return the front end of which this one is a variant: nginx for nginx-fastcgi; nginx for itself."""
+    return front.partition("-")[0]
+
+
 def table() -> str:
     """Return the table of README: what each profile is, and when to choose it."""
     head, *rows = ROWS

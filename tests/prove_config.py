@@ -25,7 +25,7 @@ from xml.etree import ElementTree
 
 import requests
 
-from tests.profiles import FRONT_ENDS, ROOT
+from tests.profiles import PRODUCTION, PROFILES, ROOT, sibling
 from tests.stacks import Stack, copy_of_repository, until
 
 REPORTS = ROOT / "docs/prove-config"
@@ -98,7 +98,7 @@ class Directive:
 
 def directives(file: Path, text: str, server: str) -> Iterator[Directive]:
     """Yield the directives of a file of `server`: of a list each element, of a block what it holds."""
-    section, begun = "", None
+    section, begun, server = "", None, sibling(server)
     comment = r"^\s*#.*" if server == "apache" else r"(^|\s)#.*"
     lines = text.splitlines()
     for number, line in enumerate(lines):
@@ -122,10 +122,17 @@ def directives(file: Path, text: str, server: str) -> Iterator[Directive]:
 
 
 def all_directives(profile: str) -> Iterator[Directive]:
-    """Yield the directives of all files of the profile's folder, but for what belongs to systemd."""
-    for file in sorted((ROOT / profile).rglob("*.conf")):
+    """Yield the directives of all files of the profile's folder, but for what belongs to systemd.
+
+    Of a variant those that its sibling does not have: the sibling's own report tells of the rest.
+    """
+    front = PROFILES[profile].front
+    known = {found.text for found in all_directives(sibling(front))} if front != sibling(front) else set()
+    for file in sorted((ROOT / front).rglob("*.conf")):
         if file.parent.name != "tmpfiles.d":
-            yield from directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), profile)
+            for found in directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), front):
+                if found.text not in known:
+                    yield found
 
 
 def without(text: str, directive: Directive) -> str:
@@ -317,7 +324,7 @@ def write_report(
 def main() -> int:
     """Run the command line; return 0 where the configuration is proven."""
     parser = argparse.ArgumentParser(prog="prove_config", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("profile", choices=FRONT_ENDS)
+    parser.add_argument("profile", choices=PRODUCTION)
     parser.add_argument("--only", default="", help="the directives that contain this text; writes no report")
     parser.add_argument(
         "--brief",

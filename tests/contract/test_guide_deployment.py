@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from tests.profiles import FRONT_ENDS
 from tests.site import Site
 
 
@@ -16,7 +17,7 @@ def test_picture_names_what_the_footer_names(site: Site) -> None:
     front_end, transport, server, process = re.findall(r"<b>(.*?)</b>", footer[0])
     for name in (transport, server, f"this application, process {process}"):
         assert f">{name}<" in svg[0]
-    if front_end in {"nginx", "apache", "lighttpd"}:
+    if front_end in FRONT_ENDS:
         assert f">{front_end}<" in svg[0]
         assert f"<code>{front_end}/README.md</code>" in text
 

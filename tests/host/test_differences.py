@@ -32,8 +32,9 @@ def collected() -> list[Outcome]:
         (p, d.test.partition("[")[0]) for d in differences.declared() for p in PROFILES if d.concerns(p)
     }
     found = []
+    named = "|".join(sorted(PROFILES, key=len, reverse=True))  # nginx-fastcgi is not nginx
     for test, row, parameters in re.findall(r"::(test_([A-Z]\d)_\w+)\[(.*)\]$", done.stdout, re.M):
-        for profile in PROFILES.keys() & set(parameters.split("-")):
+        for profile in set(re.findall(rf"(?<=-)(?:{named})(?=-)", f"-{parameters}-")):
             found.append(Outcome(row, test, profile, (profile, test) in failing))
     return found
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from tests import differences
 from tests.figures import FIGURES, ROWS
-from tests.profiles import FRONT_ENDS, ROOT
+from tests.profiles import FRONT_ENDS, ROOT, sibling
 
 SITE = {
     "apache": "apache/sites-available/app.conf",
@@ -94,7 +95,7 @@ PLACES: dict[str, dict[str, Literal | Default]] = {
     },
     "view": {
         "apache": Literal(SITE["apache"], r" socket-timeout=(\d+)\b", " s"),
-        "nginx": Default("proxy_read_timeout", f"{NGINX}ngx_http_proxy_module.html#proxy_read_timeout"),
+        "nginx": Default("_read_timeout", f"{NGINX}ngx_http_proxy_module.html#proxy_read_timeout"),
         "lighttpd": Literal(SITE["lighttpd"], r'"read-timeout" => (\d+),$', " s"),
     },
     "idle connection": {
@@ -144,6 +145,23 @@ for name in (figure for figure, row in ROWS.items() if row == "H1"):
         PLACES[name]["app"] = Literal("app/headers.py", rf'^    "{name}": "(.*)",$')
 # Only the application counts tries, for all processes.
 OF_THE_APP = {"tries to log in"}
+# A variant's site file stands alone, but these parts of it are its own.
+OWN_SECTIONS = {"", "Edit this block", "Application"}
+
+
+def place(figure: str, server: str) -> Literal | Default | None:
+    """Return where a figure stands in a server's files; a variant has those of its sibling, or copies."""
+    own, shared = PLACES[figure].get(server), PLACES[figure].get(sibling(server))
+    if own or not isinstance(shared, Literal):
+        return own or shared
+    copy = shared.file.replace(sibling(server), server, 1)
+    return replace(shared, file=copy) if (ROOT / copy).exists() else shared
+
+
+def sections(file: Path) -> list[tuple[str, str]]:
+    """Return the sections of a site file, in their order; the first has no name."""
+    text = re.split(r"# [-=]{4} ([^:\n]+?)(?:: .*)? [-=]{4}\n", file.read_text(encoding="utf-8"))
+    return list(zip(["", *text[1::2]], text[::2], strict=True))
 
 
 def test_every_figure_has_its_place() -> None:
@@ -153,12 +171,24 @@ def test_every_figure_has_its_place() -> None:
 @pytest.mark.parametrize("figure", FIGURES)
 @pytest.mark.parametrize("server", ["app", *FRONT_ENDS])
 def test_figure_of_a_server_is_the_contracts(server: str, figure: str) -> None:
-    place = PLACES[figure].get(server)
-    if isinstance(place, Default):
+    found = place(figure, server)
+    if isinstance(found, Default):
         for file in (ROOT / server).rglob("*.conf"):
-            assert place.directive not in file.read_text(encoding="utf-8"), f"{file}: no default any more"
-    elif place:
-        assert place.values() == {FIGURES[figure]}
+            assert found.directive not in file.read_text(encoding="utf-8"), f"{file}: no default any more"
+    elif found:
+        assert found.values() == {FIGURES[figure]}
     elif server != "app" and figure not in OF_THE_APP:
         known = {difference.row for difference in differences.declared() if difference.where == server}
         assert ROWS[figure] in known, f"{figure} stands nowhere in {server}'s files"
+
+
+@pytest.mark.parametrize("front", [front for front in FRONT_ENDS if front != sibling(front)])
+def test_variant_differs_from_its_sibling_in_the_marked_block_and_the_application_alone(front: str) -> None:
+    """So that it can stand alone, as one file, and yet say what the sibling says."""
+    (site,) = (ROOT / front).glob("*-available/*app.conf")
+    others = sections(ROOT / sibling(front) / site.relative_to(ROOT / front))
+    ours = sections(site)
+    assert [name for name, _ in ours] == [name for name, _ in others]
+    assert len(ours) > len(OWN_SECTIONS)
+    for (name, text), (_, other) in zip(ours, others, strict=True):
+        assert text == other or name in OWN_SECTIONS, f"{name} is not what {sibling(front)} says"

@@ -131,7 +131,8 @@ def stream_by_http_2(stack: Stack, path: str, coding: str) -> Iterator[Callable[
 def stream_by_http_1(client: httpx.Client, path: str, coding: str) -> Iterator[Callable[[], None]]:
     """Begin to read a stream; yields what closes the connection."""
     with client.stream("GET", path, headers={"Accept-Encoding": coding}) as response:
-        assert next(response.iter_bytes())
+        pieces = response.iter_bytes()  # without a name it would be gone at once, and close the connection
+        assert next(pieces)
         yield response.close
 
 
