@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import differences, faults
-from tests.profiles import PRODUCTION, PROFILES
+from tests.profiles import PRODUCTION, PROFILES, sibling
 from tests.site import Site
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: holds a time; runs with nothing beside it")
     config.addinivalue_line("markers", "production: for the profiles that are meant for production")
+    config.addinivalue_line("markers", "front_end: of its files alone; one profile that has them shows it")
     config.addinivalue_line(
-        "markers", "front_end: of its files alone: one of the profiles that share them shows it"
+        "markers", "shared: of what a variant's files share with its sibling's; one shows it"
     )
     config.pluginmanager.register(faults)
 
@@ -48,8 +49,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     What is left out is no test of that profile, so it is not skipped; differences.csv says why.
     """
-    chosen = config.getoption("--profiles").split(",")
-    shows = {PROFILES[name].front: name for name in reversed(chosen)}  # the first profile of each front end
+    chosen = str(config.getoption("--profiles")).split(",")
+    # The first profile of each front end, and of each that has variants.
+    shows = {PROFILES[name].front: name for name in reversed(chosen)}
+    shows_shared = {sibling(PROFILES[name].front): name for name in reversed(chosen)}
 
     def is_meant(item: pytest.Item) -> bool:
         if "profile" not in getattr(item, "fixturenames", ()):
@@ -57,6 +60,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         profile = PROFILES[getattr(item, "callspec").params["profile"]]  # noqa: B009  not every Item has one
         if item.get_closest_marker("production") and profile.name not in PRODUCTION:
             return False
+        if item.get_closest_marker("shared"):
+            return shows_shared[sibling(profile.front)] == profile.name
         return not item.get_closest_marker("front_end") or shows[profile.front] == profile.name
 
     kept = [item for item in items if is_meant(item)]

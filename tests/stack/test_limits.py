@@ -33,7 +33,7 @@ PER_MINUTE = 10  # attempts to log in
 PROCESSES, THREADS = 2, 8
 
 production = pytest.mark.production
-front_end = pytest.mark.front_end
+shared = pytest.mark.shared
 
 
 # ---- L3 and L5: slow and idle clients ----
@@ -136,7 +136,7 @@ def closed_after(outcomes: Outcomes, place: Place, name: str) -> float:
 
 
 @production
-@front_end
+@shared
 @pytest.mark.parametrize("client", SLOW)
 def test_L3_slow_client_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
     """All headers have 15 s together; a body may pause for 15 s."""
@@ -146,14 +146,14 @@ def test_L3_slow_client_is_closed(place: Place, outcomes: Outcomes, client: str)
 
 
 @production
-@front_end
+@shared
 @pytest.mark.parametrize("client", SLOW_BODIES)
 def test_L3_body_slower_than_500_bytes_per_s_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
     assert closed_after(outcomes, place, client) <= 25
 
 
 @production
-@front_end
+@shared
 @pytest.mark.parametrize("client", HANDSHAKES)
 def test_L3_unfinished_handshake_is_closed(stack: Stack, outcomes: Outcomes, client: str) -> None:
     place = Place(f"http://127.0.0.1:{stack.tls_port}/")
@@ -161,7 +161,7 @@ def test_L3_unfinished_handshake_is_closed(stack: Stack, outcomes: Outcomes, cli
 
 
 @production
-@front_end
+@shared
 def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> None:
     outcome = outcomes[place.url, "fair"].result()
     assert outcome.answer.startswith(b"HTTP/1.1 200 ")
@@ -169,7 +169,7 @@ def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> 
 
 
 @production
-@front_end
+@shared
 @pytest.mark.parametrize("kind", ["dripping header", "stopped body"])
 def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Place, kind: str) -> None:
     with ExitStack() as cleanup:
@@ -184,7 +184,7 @@ def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Pla
 
 
 @production
-@front_end
+@shared
 def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Place) -> None:
     """More of them than there are threads; each asks for more than the kernel keeps for a connection."""
     site = stack.site
@@ -201,7 +201,7 @@ def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Pl
 
 
 @production
-@front_end
+@shared
 @pytest.mark.parametrize("client", IDLE)
 def test_L5_idle_connection_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
     outcome = outcomes[place.url, f"idle {client}"].result()
