@@ -1,12 +1,34 @@
-"""Gunicorn, reached by the front end through a Unix socket.
+"""Gunicorn, reached by the front end through a Unix socket, or on a hosted platform by its proxy on PORT.
 
 Start: ``gunicorn --config servers/gunicorn.conf.py app.wsgi``. Reload with new code: ``SIGHUP``.
 Settings: https://docs.gunicorn.org/en/stable/settings.html
 """
 
-# The front end's user is in the group of this process: 0660.
-bind = "unix:/run/app/app.sock"
-umask = 0o117
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+if port := os.environ.get("PORT"):
+    # docs/hosted.md; the heartbeat files are in the temporary folder, which may be all that can be written.
+    bind = f"0.0.0.0:{port}"
+    # Google's platforms kill what has not ended 10 s after SIGTERM; default: 30
+    graceful_timeout = 8
+
+    def on_starting(_server: object) -> None:
+        """Make the schema: a platform's disk begins empty with each instance."""
+        init_db = [sys.executable, "-m", "flask", "--app", "app.wsgi", "init-db"]
+        if subprocess.run(init_db, check=False).returncode:  # noqa: S603  no one else's words
+            sys.exit(1)
+
+elif Path("/run/app").is_dir():
+    # The front end's user is in the group of this process: 0660.
+    bind = "unix:/run/app/app.sock"
+    umask = 0o117
+    # A worker's heartbeat file must not wait for a disk.
+    worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name unguessable
+else:
+    sys.exit("Error: there is no folder /run/app for the socket; make it, or say in PORT where to listen.")
 
 worker_class = "gthread"
 workers = 2
@@ -15,9 +37,6 @@ threads = 4
 # Default: 1000. No connection is kept between two requests: it would count, and nginx asks for none.
 worker_connections = threads
 keepalive = 0
-
-# A worker's heartbeat file must not wait for a disk.
-worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name unguessable
 
 # As the front ends take it; default: 4094.
 limit_request_line = 8190
