@@ -7,7 +7,7 @@ PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test prove-config verify lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test prove-config verify static tunnel lint lock secrets clean known-profile
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ verify: ## Hold any server against docs/contract.md, from outside: URL=https://m
 	@tests/setup.sh
 	@.venv/bin/python -m verify '$(URL)' $(if $(ONLY),--only '$(ONLY)') $(if $(SKIP),--skip '$(SKIP)') \
 	  $(if $(CA),--ca '$(CA)') $(if $(INSECURE),--insecure)
+
+static: ## Write the static files to static/, for a hosted platform (docs/hosted.md)
+	@docker/static.sh
 
 lint: ## Check style, types, shell, Dockerfile and each server's configuration
 	@tests/setup.sh

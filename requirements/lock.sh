@@ -18,4 +18,5 @@ compile app
 for extra in static gunicorn flup mod_wsgi waitress gevent; do
     compile $extra --extra $extra --constraint requirements/app.txt
 done
+compile app-engine --no-deps --group app-engine --constraint requirements/app.txt
 compile test --group test --extra gunicorn --extra flup --extra waitress --extra gevent --constraint requirements/app.txt
