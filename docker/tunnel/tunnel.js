@@ -7,7 +7,7 @@ const { pipeline } = require("node:stream");
 const localtunnel = require("localtunnel");
 
 const { FRONT_END, TUNNEL_HOST, TUNNEL_NAME } = process.env;
-const SECONDS = 15;
+const SECONDS = 10;
 
 function die(sentence) {
   console.error(`error: ${sentence}`);
