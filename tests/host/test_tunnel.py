@@ -72,7 +72,7 @@ def tunnel(stack: Stack) -> Iterator[subprocess.Popen[str]]:
     try:
         opened = f"==> {SERVER.replace('tunnel.', f'{NAME}.tunnel.')} leads everybody to this stack"
         said = iter(making.stdout.readline, "")
-        lines = []
+        lines: list[str] = []
         while not lines or not lines[-1].startswith(opened):
             lines.append(next(said, ""))
             assert lines[-1], "".join(lines)
@@ -85,8 +85,8 @@ def tunnel(stack: Stack) -> Iterator[subprocess.Popen[str]]:
 
 def visitor(stack: Stack) -> Site:
     """Return a visitor of the site at the tunnel server."""
-    ports = stack.container("tunnel-server").ports["80/tcp"]
-    site = Site(f"http://127.0.0.1:{ports[0]['HostPort']}/")
+    (published,) = stack.container("tunnel-server").ports["80/tcp"] or []
+    site = Site(f"http://127.0.0.1:{published['HostPort']}/")
     site.headers.update({"Host": f"{NAME}.tunnel.test", "Referer": f"https://{NAME}.tunnel.test/"})
     return site
 
