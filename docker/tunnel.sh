@@ -8,13 +8,16 @@ export STACK=${STACK:-flask}
 
 docker/engine.sh
 running=$(docker ps --filter "label=com.docker.compose.project=$STACK" --format '{{.Label "com.docker.compose.service"}}')
-FRONT_END=$(tail -n +2 profiles.csv | cut -d, -f1 | grep -xF "$running" | head -n 1 || true)
+among() { tail -n +2 profiles.csv | cut -d, -f"$1" | grep -xF "$running" | head -n 1 || true; }
+FRONT_END=$(among 2)
 export FRONT_END
-[ -n "$FRONT_END" ] || die "no stack '$STACK' is running. Start one: make up PROFILE=nginx"
-! grep -q "^$FRONT_END,none," profiles.csv ||
-    die "$FRONT_END runs the code of whoever reaches its debugger: nobody else may. Start another profile: make up PROFILE=nginx"
+if [ -z "$FRONT_END" ]; then
+    open=$(among 1) # a profile without a front end
+    [ -z "$open" ] || die "$open runs the code of whoever reaches its debugger: nobody else may. Start another profile: make up PROFILE=nginx"
+    die "no stack '$STACK' is running. Start one: make up PROFILE=nginx"
+fi
 
-docker/images.sh "$FRONT_END" tunnel
+docker/images.sh tunnel
 compose=(docker compose --progress quiet --profile tunnel)
 trap '"${compose[@]}" rm --stop --force tunnel >/dev/null 2>&1' EXIT
 trap 'exit 130' INT TERM

@@ -26,6 +26,7 @@ SITE_FILE = "nginx/sites-available/app.conf"
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start a stack that serves one name of the tunnel server, too, and that server in its network."""
     stack = Stack("nginx", copy_of_repository(tmp_path_factory.mktemp("tunnel")))
+    stack.compose_files.append("tests/tunnel-server/compose.yaml")
     file = stack.folder / SITE_FILE
     known = "    localhost 1;\n"
     text = file.read_text(encoding="utf-8")
@@ -33,7 +34,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     file.write_text(text.replace(known, f"{known}    {NAME}.tunnel.test 1;\n"), encoding="utf-8")
     try:
         stack.up()
-        stack.run("docker/images.sh", "nginx", "tunnel")
+        stack.run("docker/images.sh", "tunnel")
         start_server(stack)
         yield stack
     finally:
