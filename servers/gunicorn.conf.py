@@ -15,7 +15,7 @@ if port := os.environ.get("PORT"):
     # docs/hosted.md; the heartbeat files are in the temporary folder, which may be all that can be written.
     bind = f"0.0.0.0:{port}"
     # Google's platforms kill what has not ended 10 s after SIGTERM; default: 30
-    graceful_timeout = 8
+    graceful_timeout = 7
 
     # Loaded once for all processes, which takes half the time; SIGHUP would keep the old code.
     preload_app = True
