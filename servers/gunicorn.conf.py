@@ -4,6 +4,9 @@ Start: ``gunicorn --config servers/gunicorn.conf.py app.wsgi``. Reload with new 
 Settings: https://docs.gunicorn.org/en/stable/settings.html
 """
 
+import os
+from typing import Any
+
 # The front end's user is in the group of this process: 0660.
 bind = "unix:/run/app/app.sock"
 umask = 0o117
@@ -21,8 +24,8 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name u
 
 # As the front ends take it; default: 4094.
 limit_request_line = 8190
-# 100 of the client's, and Connection and the three that nginx sets; default: 100
-limit_request_fields = 104
+# 100 of the client's, and what a front end sets: nginx four, lighttpd six. Default: 100
+limit_request_fields = 106
 
 # Its own lines are JSON, as the application's are.
 logconfig_dict = {
@@ -41,3 +44,11 @@ logconfig_dict = {
 
 # It would be made in the home folder, which is read-only.
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Compress pages behind lighttpd; the other front ends do it themselves."""
+    if os.environ.get("APP_FRONT_END", "").startswith("lighttpd"):
+        from servers.compress import compress
+
+        worker.wsgi = compress(worker.wsgi)
