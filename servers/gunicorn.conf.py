@@ -48,8 +48,8 @@ keepalive = 0
 
 # As the front ends take it; default: 4094.
 limit_request_line = 8190
-# 100 of the client's, and Connection and the three that nginx sets; default: 100
-limit_request_fields = 104
+# 100 of the client's, and what a front end sets: nginx four, lighttpd six. Default: 100
+limit_request_fields = 106
 
 # Its own lines are JSON, as the application's are.
 logconfig_dict = {
@@ -68,3 +68,11 @@ logconfig_dict = {
 
 # It would be made in the home folder, which is read-only.
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Compress pages behind lighttpd; the other front ends do it themselves."""
+    if os.environ.get("APP_FRONT_END", "").startswith("lighttpd"):
+        from servers.compress import compress
+
+        worker.wsgi = compress(worker.wsgi)

@@ -15,7 +15,7 @@ import pytest
 from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
-from servers.flup_server import compress
+from servers.flup_server import compress_for_lighttpd
 from tests.fastcgi import Call, fetch
 from tests.supervised import APPLICATION, Server, eventually, gone
 
@@ -256,7 +256,7 @@ def test_what_the_application_logs_stays_in_its_own_log(server: Server) -> None:
 @pytest.mark.parametrize(("software", "coding"), [("lighttpd/1.4.79", "gzip"), ("nginx", None), (None, None)])
 def test_pages_are_compressed_for_lighttpd_alone(software: str | None, coding: str | None) -> None:
     """The other front ends do it themselves, and say so in Vary: once is enough."""
-    client = Client(compress(Response("x" * 2000, mimetype="text/html")))
+    client = Client(compress_for_lighttpd(Response("x" * 2000, mimetype="text/html")))
     said = {"SERVER_SOFTWARE": software} if software else {}
     answer = client.get(headers={"Accept-Encoding": "gzip"}, environ_overrides=said)
     assert answer.headers.get("Content-Encoding") == coding
