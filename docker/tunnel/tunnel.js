@@ -7,7 +7,8 @@ const { pipeline } = require("node:stream");
 const localtunnel = require("localtunnel");
 
 const { FRONT_END, TUNNEL_HOST, TUNNEL_NAME } = process.env;
-const SECONDS = 10;
+const SECONDS = 15;
+const RECONNECT_SECONDS = 3;
 
 function die(sentence) {
   console.error(`error: ${sentence}`);
@@ -34,8 +35,18 @@ async function open() {
     local_https: true,
     allow_invalid_cert: true,
   });
-  clearTimeout(unanswered);
-  tunnel.on("error", (error) => die(`the tunnel has ended (${error.message}). Open another: make tunnel`));
+  const ended = (reason) => die(`the tunnel has ended (${reason}). Open another: make tunnel`);
+  tunnel.on("error", (error) => ended(error.message));
+  // Most failures it keeps to itself, so its connections to the server are counted.
+  let connections = 0;
+  tunnel.tunnelCluster.on("open", (connection) => {
+    clearTimeout(unanswered);
+    connections += 1;
+    connection.once("close", () => {
+      connections -= 1;
+      setTimeout(() => connections || ended("no connection is left"), RECONNECT_SECONDS * 1000);
+    });
+  });
 
   const { host } = new URL(tunnel.url);
   const question = { host: FRONT_END, path: "/healthz", headers: { host }, servername: "localhost", rejectUnauthorized: false };
