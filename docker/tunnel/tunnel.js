@@ -7,7 +7,7 @@ const { pipeline } = require("node:stream");
 const localtunnel = require("localtunnel");
 
 const { FRONT_END, TUNNEL_HOST, TUNNEL_NAME } = process.env;
-const SECONDS = 15;
+const OPEN_SECONDS = 15;
 const RECONNECT_SECONDS = 3;
 
 function die(sentence) {
@@ -21,13 +21,16 @@ const relay = net.createServer((client) => {
   pipeline(client, net.connect(443, FRONT_END), client, () => {});
 });
 
-async function open() {
-  // The client itself asks for ever.
-  const unanswered = setTimeout(
-    die,
-    SECONDS * 1000,
-    `${TUNNEL_HOST} gave no tunnel within ${SECONDS} s. Name a tunnel server that answers: make tunnel TUNNEL_HOST=https://…`,
+let refusal = "";
+// The client itself asks for ever.
+const unanswered = setTimeout(() => {
+  die(
+    `${TUNNEL_HOST} gave no tunnel within ${OPEN_SECONDS} s${refusal}. Name a tunnel server that answers:` +
+      " make tunnel TUNNEL_HOST=https://…",
   );
+}, OPEN_SECONDS * 1000);
+
+async function open() {
   const tunnel = await localtunnel({
     host: TUNNEL_HOST,
     subdomain: TUNNEL_NAME,
@@ -36,29 +39,42 @@ async function open() {
     allow_invalid_cert: true,
   });
   const ended = (reason) => die(`the tunnel has ended (${reason}). Open another: make tunnel`);
-  tunnel.on("error", (error) => ended(error.message));
-  // Most failures it keeps to itself, so its connections to the server are counted.
+  let opened = false;
+  let again;
+  // Most failures the client keeps to itself, so its connections to the server are counted.
   let connections = 0;
   tunnel.tunnelCluster.on("open", (connection) => {
-    clearTimeout(unanswered);
     connections += 1;
     connection.once("close", () => {
       connections -= 1;
       setTimeout(() => connections || ended("no connection is left"), RECONNECT_SECONDS * 1000);
     });
+    if (!opened) {
+      opened = true;
+      clearTimeout(unanswered);
+      announce(tunnel.url);
+    }
   });
+  tunnel.on("error", (error) => {
+    if (opened) ended(error.message);
+    // The server waits a second for the first connection, and a busy machine may take longer.
+    refusal = ` (${error.message})`;
+    again ??= setTimeout(open, 1000);
+  });
+}
 
-  const { host } = new URL(tunnel.url);
-  const question = { host: FRONT_END, path: "/healthz", headers: { host }, servername: "localhost", rejectUnauthorized: false };
+function announce(url) {
+  const { host } = new URL(url);
+  const question = { host: FRONT_END, path: "/healthz", headers: { host } };
   https
-    .get(question, (answer) => {
+    .get({ ...question, servername: "localhost", rejectUnauthorized: false }, (answer) => {
       if (answer.statusCode !== 200) {
         die(
           `${FRONT_END} does not serve the name ${host} (${answer.statusCode}). Add it to the marked block of its site` +
             ` file, 'make reload', and ask for the same name: make tunnel TUNNEL_NAME=${host.split(".")[0]}`,
         );
       }
-      console.log(`==> ${tunnel.url} leads everybody to this stack, until you press Ctrl-C`);
+      console.log(`==> ${url} leads everybody to this stack, until you press Ctrl-C`);
     })
     .on("error", (error) => die(`${FRONT_END} does not answer (${error.message}). Look at it: make status`));
 }
