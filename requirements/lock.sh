@@ -15,7 +15,7 @@ compile() {
         --custom-compile-command "make lock" "$@" pyproject.toml --output-file "requirements/$name.txt"
 }
 compile app
-for extra in static gunicorn flup mod_wsgi waitress; do
+for extra in static gunicorn flup mod_wsgi waitress gevent; do
     compile $extra --extra $extra --constraint requirements/app.txt
 done
-compile test --group test --extra gunicorn --extra flup --extra waitress --constraint requirements/app.txt
+compile test --group test --extra gunicorn --extra flup --extra waitress --extra gevent --constraint requirements/app.txt

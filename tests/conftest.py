@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import differences, faults
-from tests.profiles import PRODUCTION, PROFILES
+from tests.profiles import PRODUCTION, PROFILES, sibling
 from tests.site import Site
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: holds a time; runs with nothing beside it")
     config.addinivalue_line("markers", "production: for the profiles that are meant for production")
+    config.addinivalue_line("markers", "front_end: of its files alone; one profile that has them shows it")
+    config.addinivalue_line(
+        "markers", "shared: of what a variant's files share with its sibling's; one shows it"
+    )
     config.pluginmanager.register(faults)
 
 
@@ -45,12 +49,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     What is left out is no test of that profile, so it is not skipped; differences.csv says why.
     """
-    kept = [
-        item
-        for item in items
-        if not item.get_closest_marker("production")
-        or getattr(item, "callspec").params["profile"] in PRODUCTION  # noqa: B009  only parametrised items have it
-    ]
+    chosen = str(config.getoption("--profiles")).split(",")
+    # The first profile of each front end, and of each that has variants.
+    shows = {PROFILES[name].front: name for name in reversed(chosen)}
+    shows_shared = {sibling(PROFILES[name].front): name for name in reversed(chosen)}
+
+    def is_meant(item: pytest.Item) -> bool:
+        if "profile" not in getattr(item, "fixturenames", ()):
+            return True
+        profile = PROFILES[getattr(item, "callspec").params["profile"]]  # noqa: B009  not every Item has one
+        if item.get_closest_marker("production") and profile.name not in PRODUCTION:
+            return False
+        if item.get_closest_marker("shared"):
+            return shows_shared[sibling(profile.front)] == profile.name
+        return not item.get_closest_marker("front_end") or shows[profile.front] == profile.name
+
+    kept = [item for item in items if is_meant(item)]
     if config.getoption("--attach"):  # the rest asks nothing of the stack that is there
         kept = [item for item in kept if "profile" in getattr(item, "fixturenames", ())]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])

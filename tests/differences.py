@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.profiles import PRODUCTION, PROFILES, ROOT
+from tests.profiles import PRODUCTION, PROFILES, ROOT, sibling
 
 PAGE = ROOT / "docs/differences.md"
 MAX_ROWS = 5  # with a difference, in each production profile
@@ -102,6 +102,11 @@ def outcomes(reports: Iterable[Path]) -> list[Outcome]:
     return found
 
 
+def kin(outcome: Outcome, profile: str) -> bool:
+    """Whether a test ran for the same front end, or for one of which it is a variant."""
+    return sibling(PROFILES[outcome.profile].front) == sibling(PROFILES[profile].front)
+
+
 def page(
     rows: dict[str, str], known: list[Difference], found: list[Outcome], profiles: Iterable[str]
 ) -> tuple[str, list[str]]:
@@ -117,6 +122,11 @@ def page(
         cells = []
         for profile in profiles:
             here = [outcome for outcome in found if (outcome.row, outcome.profile) == (row, profile)]
+            ran = {outcome.test for outcome in here}
+            # What is of the front end alone, another profile with the same, or with its sibling, has shown.
+            here += [
+                other for other in found if other.row == row and other.test not in ran and kin(other, profile)
+            ]
             failed = {outcome.test for outcome in here if outcome.failed}
             absent = tests - {outcome.test for outcome in here}
             mine = [one for one in known if one.row == row and one.concerns(profile)]

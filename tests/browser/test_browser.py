@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from tests.profiles import ROOT
 from tests.stacks import Stack
 
+pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("browser")]
+
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 SLUGS = [
     re.search(r'Chapter\(\s*"([a-z-]+)"', module.read_text(encoding="utf-8"))[1]  # type: ignore[index]

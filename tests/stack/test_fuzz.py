@@ -16,6 +16,8 @@ import pytest
 from tests.stacks import Stack
 from tests.wire import Answer, MalformedError, Place, request
 
+pytestmark = pytest.mark.xdist_group("scan")
+
 WARM_UP, REQUESTS = 500, 2000
 # What a profile may hold more after the requests than before: buffers of a few connections.
 GROWTH_MIB = 24

@@ -13,7 +13,7 @@ from tests.echo import echo, ran
 from tests.stacks import Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
-pytestmark = pytest.mark.production
+pytestmark = [pytest.mark.production, pytest.mark.shared]
 
 NAME = "www.example.org"
 

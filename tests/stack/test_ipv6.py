@@ -6,7 +6,7 @@ import pytest
 
 from tests.stacks import Stack
 
-pytestmark = pytest.mark.production
+pytestmark = [pytest.mark.production, pytest.mark.shared]
 
 
 def status(stack: Stack, path: str, *how: str) -> str:

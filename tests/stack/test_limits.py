@@ -23,6 +23,8 @@ from h2.errors import ErrorCodes
 from tests.stacks import Stack, until
 from tests.wire import Answer, Place, request
 
+pytestmark = pytest.mark.xdist_group("limits")
+
 LIMIT = 10 * 1024 * 1024  # bytes of a body
 LINE = 8 * 1024  # bytes of a request line, and of a header
 HEADERS = 100
@@ -31,6 +33,7 @@ PER_MINUTE = 10  # attempts to log in
 PROCESSES, THREADS = 2, 8
 
 production = pytest.mark.production
+shared = pytest.mark.shared
 
 
 # ---- L3 and L5: slow and idle clients ----
@@ -133,6 +136,7 @@ def closed_after(outcomes: Outcomes, place: Place, name: str) -> float:
 
 
 @production
+@shared
 @pytest.mark.parametrize("client", SLOW)
 def test_L3_slow_client_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
     """All headers have 15 s together; a body may pause for 15 s."""
@@ -142,12 +146,14 @@ def test_L3_slow_client_is_closed(place: Place, outcomes: Outcomes, client: str)
 
 
 @production
+@shared
 @pytest.mark.parametrize("client", SLOW_BODIES)
 def test_L3_body_slower_than_500_bytes_per_s_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
     assert closed_after(outcomes, place, client) <= 25
 
 
 @production
+@shared
 @pytest.mark.parametrize("client", HANDSHAKES)
 def test_L3_unfinished_handshake_is_closed(stack: Stack, outcomes: Outcomes, client: str) -> None:
     place = Place(f"http://127.0.0.1:{stack.tls_port}/")
@@ -155,6 +161,7 @@ def test_L3_unfinished_handshake_is_closed(stack: Stack, outcomes: Outcomes, cli
 
 
 @production
+@shared
 def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> None:
     outcome = outcomes[place.url, "fair"].result()
     assert outcome.answer.startswith(b"HTTP/1.1 200 ")
@@ -162,6 +169,7 @@ def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> 
 
 
 @production
+@shared
 @pytest.mark.parametrize("kind", ["dripping header", "stopped body"])
 def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Place, kind: str) -> None:
     with ExitStack() as cleanup:
@@ -176,6 +184,7 @@ def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Pla
 
 
 @production
+@shared
 def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Place) -> None:
     """More of them than there are threads; each asks for more than the kernel keeps for a connection."""
     site = stack.site
@@ -192,6 +201,7 @@ def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Pl
 
 
 @production
+@shared
 @pytest.mark.parametrize("client", IDLE)
 def test_L5_idle_connection_is_closed(place: Place, outcomes: Outcomes, client: str) -> None:
     outcome = outcomes[place.url, f"idle {client}"].result()

@@ -11,7 +11,7 @@ import pytest
 from tests.profiles import PROFILES
 from tests.stacks import Stack, copy_of_repository
 
-pytestmark = pytest.mark.xdist_group("make")
+pytestmark = [pytest.mark.xdist_group("make"), pytest.mark.shared]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from tests.stacks import Stack, copy_of_repository
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.shared]
 
 
 def seconds_up(stack: Stack) -> float:

@@ -16,6 +16,8 @@ from tests.faults import Load, visitors
 from tests.stacks import Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
+pytestmark = pytest.mark.xdist_group("reload")
+
 Note = Callable[[str, Load], None]
 # How the servers write the limit of 10 MiB.
 LIMITS = {"10m": "1m", "10485760": "1048576", "10240": "1024"}
@@ -127,6 +129,7 @@ def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, no
 
 
 @pytest.mark.production
+@pytest.mark.front_end
 def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
     def upload() -> int:
         line = "POST /test/echo HTTP/1.1"
@@ -156,6 +159,7 @@ def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: 
 
 
 @pytest.mark.production
+@pytest.mark.front_end
 def test_R4_name_in_the_marked_block_is_the_sites(stack: Stack) -> None:
     """Who copies the file writes the site's own name where `localhost` stands."""
 
@@ -180,6 +184,7 @@ def test_R4_name_in_the_marked_block_is_the_sites(stack: Stack) -> None:
 
 
 @pytest.mark.production
+@pytest.mark.front_end
 def test_F3_reload_takes_a_new_certificate_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
     def certificate() -> bytes | None:
         with Place(stack.tls_url, stack.authority).connect() as wire:

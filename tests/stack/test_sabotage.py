@@ -9,6 +9,8 @@ import pytest
 
 from tests.stacks import Stack, copy_of_repository, until
 
+pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("sabotage")]
+
 
 @pytest.fixture
 def stack(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

@@ -12,7 +12,7 @@ from tests.profiles import ROOT
 from tests.stacks import Stack, until
 from tests.wire import Place, request
 
-pytestmark = pytest.mark.production
+pytestmark = [pytest.mark.production, pytest.mark.shared]
 FOLDERS = ["", "traps", "traps/", "traps/.well/", "traps/.well", "vendor/", "vendor/sijax"]
 TRAPS = ROOT / "tests/static-traps"
 FILES = sorted(str(path.relative_to(TRAPS)) for path in TRAPS.rglob("*") if path.is_file())

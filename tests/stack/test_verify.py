@@ -11,6 +11,8 @@ from tests.stacks import Stack
 from tests.verify.command import run
 from verify.check import CHECKS
 
+pytestmark = pytest.mark.front_end
+
 
 @pytest.mark.production
 def test_verify_finds_no_gap_in_ours(stack: Stack, tmp_path: Path) -> None:
