@@ -53,7 +53,6 @@ def test_K1_processes_run_as_the_kernel_sees_them_without_privileges(stack: Stac
         assert not {"0"} & {identity for *ids, _ in processes for identity in ids}, processes
 
 
-@pytest.mark.production
 def test_K1_socket_is_open_to_its_group_alone(stack: Stack) -> None:
     """On a plain server the front end is another user, and in that group. mod_wsgi's is of its own making."""
     if stack.app != stack.front:

@@ -341,7 +341,7 @@ def test_V2_app_log_is_json_with_the_request_id(stack: Stack) -> None:
 
 
 @pytest.mark.production
-@pytest.mark.parametrize("reason", ["a reason", f"a long {'reason ' * 1000}"], ids=["short", "long"])
+@pytest.mark.parametrize("reason", ["a reason", f"a long {'reason ' * 1150}"], ids=["short", "long"])
 def test_V2_an_exception_is_one_line_with_the_id_that_the_page_names(stack: Stack, reason: str) -> None:
     """And the access log's: who reports an error names the id, and it leads to both."""
     since = datetime.now(UTC)
