@@ -4,10 +4,10 @@ PROFILES := $(shell tail -n +2 profiles.csv | cut -d, -f1)
 # .env gives what neither the command line nor the environment says.
 $(foreach line,$(shell sed -n 's/^\([A-Z_]*\)=/\1?=/p' .env 2>/dev/null),$(eval $(line)))
 PROFILE ?= nginx
-export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT
+export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test prove-config verify lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test prove-config verify static tunnel lint lock secrets clean known-profile
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ verify: ## Hold any server against docs/contract.md, from outside: URL=https://m
 	@tests/setup.sh
 	@.venv/bin/python -m verify '$(URL)' $(if $(ONLY),--only '$(ONLY)') $(if $(SKIP),--skip '$(SKIP)') \
 	  $(if $(CA),--ca '$(CA)') $(if $(INSECURE),--insecure)
+
+static: ## Write the static files to static/, for a hosted platform (docs/hosted.md)
+	@docker/static.sh
+
+tunnel: ## Lead visitors of a tunnel server to the running stack: TUNNEL_HOST=https://…
+	@docker/tunnel.sh
 
 lint: ## Check style, types, shell, Dockerfile and each server's configuration
 	@tests/setup.sh

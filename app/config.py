@@ -54,13 +54,18 @@ class Settings:
     transport: str = "none"
     server: str = "none"
     static_folder: Path | None = None
-    """What the front end serves as `/static/`, with the manifest of its fingerprinted names; unset in dev."""
+    """What is served as `/static/`, with the manifest of its fingerprinted names; unset in dev."""
     vendor_folder: Path | None = None
     """Where the app itself finds `/static/vendor/`; set where no front end serves it (dev)."""
     test_views: bool = False
     """Whether the views of `app/testing.py` are there; never where strangers visit."""
     mail: Mapping[str, object] = field(default_factory=dict, repr=False)
     """Flask-Mail's own keys."""
+
+    @property
+    def hosted(self) -> bool:
+        """Whether the one proxy before the app is a hosted platform's: docs/hosted.md."""
+        return self.front_end == "none" and self.proxy_hops > 0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -83,7 +88,7 @@ class Settings:
             front_end=environ.get("APP_FRONT_END", "none"),
             transport=environ.get("APP_TRANSPORT", "none"),
             server=environ.get("APP_SERVER", "none"),
-            static_folder=Path(static) if static else None,
+            static_folder=Path(static).resolve() if static else None,
             vendor_folder=Path(vendor) if vendor else None,
             test_views=_switch("APP_TEST_VIEWS", environ.get("APP_TEST_VIEWS", "false")),
             mail={
@@ -94,9 +99,14 @@ class Settings:
         )
 
     def check(self) -> None:
-        """Raise ConfigError where a folder cannot be written or the database not be reached."""
+        """Raise ConfigError where a folder is missing or read-only, or the database cannot be reached."""
         _check_folder(self.data_folder, "APP_DATA_FOLDER")
         _check_folder(self.upload_folder, "APP_UPLOAD_FOLDER")
+        if self.static_folder and not self.static_folder.is_dir():
+            raise ConfigError(
+                f"There is no folder {self.static_folder} of static files;"
+                " make it with 'make static', or correct APP_STATIC_FOLDER."
+            )
         _check_database(self.database_url)
 
     def flask_config(self) -> dict[str, Any]:

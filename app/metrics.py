@@ -56,7 +56,8 @@ def _metrics() -> Response:
 
 
 def init_app(app: Flask) -> None:
-    """Count each request, and tell the counts at `/metrics`; the front ends keep strangers away from it."""
+    """Count each request; tell the counts at `/metrics`, where a front end keeps strangers away from it."""
     app.before_request(_begin)
     app.after_request(_count)
-    app.add_url_rule("/metrics", "metrics", _metrics)
+    if not app.extensions["settings"].hosted:
+        app.add_url_rule("/metrics", "metrics", _metrics)

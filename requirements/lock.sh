@@ -15,7 +15,10 @@ compile() {
         --custom-compile-command "make lock" "$@" pyproject.toml --output-file "requirements/$name.txt"
 }
 compile app
-for extra in static gunicorn flup mod_wsgi waitress gevent; do
-    compile $extra --extra $extra --constraint requirements/app.txt
+# The tests load these servers' modules, too.
+servers=(gunicorn flup waitress gevent tornado twisted uvicorn)
+for extra in static mod_wsgi "${servers[@]}"; do
+    compile "$extra" --extra "$extra" --constraint requirements/app.txt
 done
-compile test --group test --extra gunicorn --extra flup --extra waitress --extra gevent --constraint requirements/app.txt
+compile app-engine --no-deps --group app-engine --constraint requirements/app.txt
+compile test --group test "${servers[@]/#/--extra=}" --constraint requirements/app.txt

@@ -1,12 +1,42 @@
-"""Gunicorn, reached by the front end through a Unix socket.
+"""Gunicorn, reached by the front end through a Unix socket, or on a hosted platform by its proxy on PORT.
 
 Start: ``gunicorn --config servers/gunicorn.conf.py app.wsgi``. Reload with new code: ``SIGHUP``.
 Settings: https://docs.gunicorn.org/en/stable/settings.html
 """
 
-# The front end's user is in the group of this process: 0660.
-bind = "unix:/run/app/app.sock"
-umask = 0o117
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+if port := os.environ.get("PORT"):
+    # docs/hosted.md; the heartbeat files are in the temporary folder, which may be all that can be written.
+    bind = f"0.0.0.0:{port}"
+    # Google's platforms kill what has not ended 10 s after SIGTERM; default: 30
+    graceful_timeout = 7
+
+    # Loaded once for all processes, which takes half the time; SIGHUP would keep the old code.
+    preload_app = True
+
+    def on_starting(server: Any) -> None:
+        """Make the schema: a platform's disk begins empty with each instance."""
+        from app.database import init_db
+        from app.extensions import db
+
+        with server.app.wsgi().app_context():
+            init_db()
+            db.engine.dispose()  # no connection is shared with the processes to come
+
+elif Path("/run/app").is_dir():
+    # The front end's user is in the group of this process: 0660.
+    bind = "unix:/run/app/app.sock"
+    umask = 0o117
+    # A worker's heartbeat file must not wait for a disk.
+    worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name unguessable
+else:
+    sys.exit("Error: there is no folder /run/app for the socket; make it, or say in PORT where to listen.")
 
 worker_class = "gthread"
 workers = 2
@@ -16,13 +46,10 @@ threads = 4
 worker_connections = threads
 keepalive = 0
 
-# A worker's heartbeat file must not wait for a disk.
-worker_tmp_dir = "/dev/shm"  # noqa: S108  memory, and Gunicorn makes the name unguessable
-
 # As the front ends take it; default: 4094.
 limit_request_line = 8190
-# 100 of the client's, and Connection and the three that nginx sets; default: 100
-limit_request_fields = 104
+# 100 of the client's, and what a front end sets: nginx four, lighttpd six. Default: 100
+limit_request_fields = 106
 
 # Its own lines are JSON, as the application's are.
 logconfig_dict = {
@@ -41,3 +68,11 @@ logconfig_dict = {
 
 # It would be made in the home folder, which is read-only.
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Compress pages behind lighttpd; the other front ends do it themselves."""
+    if os.environ.get("APP_FRONT_END", "").startswith("lighttpd"):
+        from servers.compress import compress
+
+        worker.wsgi = compress(worker.wsgi)

@@ -14,6 +14,7 @@ closes its side to retire the worker. Whoever dies, however, is noticed by the o
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
 import logging
 import os
@@ -24,7 +25,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +63,11 @@ def load(target: str) -> WSGIApplication:
 
 
 def mend(application: WSGIApplication) -> WSGIApplication:
-    """Give the application the environment that WSGI promises, where flup and the front end do not."""
+    """Give the application the environment that WSGI promises, where server and front end do not."""
 
     def mended(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.errors"] = sys.stderr  # flup would send the log to the front end
+        environ["wsgi.multiprocess"] = True
         environ["wsgi.input_terminated"] = True  # FastCGI and HTTP mark the end of a body
         if not environ["SERVER_PORT"].isdigit():  # a Unix socket has none: what the client named
             address = urlsplit(f"//{environ.get('HTTP_HOST', '')}")
@@ -84,6 +86,42 @@ def work(serve: Serve, target: str, listener: socket.socket, channel: socket.soc
     channel.send(READY)
     if channel.recv(1) == SERVE:
         serve(application, listener, channel, threads)
+
+
+async def converse(
+    with_each: Callable[[socket.socket], Coroutine[None, None, None]],
+    listener: socket.socket,
+    channel: socket.socket,
+    limit: int,
+) -> None:
+    """Take connections, `limit` of them at once, until `channel` can be read; return when all have ended.
+
+    For a server on asyncio's event loop: those that wait in the socket may go to another process.
+    """
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    running: set[asyncio.Task[None]] = set()
+
+    def take() -> None:
+        with suppress(BlockingIOError):  # another process was faster
+            task = loop.create_task(with_each(listener.accept()[0]))
+            running.add(task)
+            task.add_done_callback(ended)
+            if len(running) == limit:
+                loop.remove_reader(listener)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        running.remove(task)
+        if not over.is_set():
+            loop.add_reader(listener, take)
+
+    loop.add_reader(listener, take)
+    loop.add_reader(channel, over.set)
+    await over.wait()
+    loop.remove_reader(channel)
+    loop.remove_reader(listener)
+    if running:
+        await asyncio.wait(running)
 
 
 # ---- the supervisor: a process that holds the socket and the workers ----

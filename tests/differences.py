@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -33,7 +34,10 @@ A test of a numbered difference fails, as `tests/differences.csv` declares; if i
 
 @dataclass(frozen=True)
 class Difference:
-    """A line of differences.csv; `where` is a profile, or the front end or application service of several."""
+    """A line of differences.csv; `where` is a profile, or the front end or application service of several.
+
+    ``lighttpd*`` is lighttpd with its variants.
+    """
 
     where: str
     row: str
@@ -44,7 +48,7 @@ class Difference:
     def concerns(self, profile: str) -> bool:
         """Whether it is declared for this profile."""
         known = PROFILES[profile]
-        return self.where in {known.name, known.front, known.app_service}
+        return any(fnmatch(name, self.where) for name in {known.name, known.front, known.app_service})
 
 
 def titles(page: Path = ROOT / "docs/contract.md") -> dict[str, str]:

@@ -12,7 +12,7 @@ check() {
     "$@" || failed=1
 }
 failed=0
-mapfile -t scripts < <(git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
+mapfile -t scripts < <(git ls-files --cached --others --exclude-standard '*.sh' .ci/run .profile)
 mapfile -t yaml < <(git ls-files --cached --others --exclude-standard '*.yaml' '*.yml')
 
 check "ruff check" ruff check --quiet .

@@ -15,15 +15,19 @@ install_packages() {
     rm -f .apt.log
 }
 
-if ! cmp -s requirements/test.txt .venv/requirements.txt; then
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || die "the tests need Python 3.11 or newer."
-    python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+# What app-engine.txt leaves out is not missed: --no-deps, and test.txt names all that it needs.
+if ! cat requirements/test.txt requirements/app-engine.txt | cmp -s - .venv/requirements.txt; then
+    # From elsewhere: .python-version is for Heroku, and pyenv would want that one here, too.
+    python=$(cd / && python3 -c 'import sys; print(sys.executable)' 2>/dev/null) || die "the tests need Python 3.11 or newer."
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "the tests need Python 3.11 or newer."
+    "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
     say "Making .venv for the tests (requirements/test.txt)"
     rm -rf .venv
-    python3 -m venv .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt 2>.venv/pip.log ||
+    "$python" -m venv .venv
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+        -r requirements/test.txt -r requirements/app-engine.txt 2>.venv/pip.log ||
         { tail -n 5 .venv/pip.log >&2; die "the packages of requirements/test.txt could not be installed: see above. Set PIP_INDEX_URL where this machine needs its own mirror."; }
-    cp requirements/test.txt .venv/requirements.txt
+    cat requirements/test.txt requirements/app-engine.txt >.venv/requirements.txt
 fi
 
 if [ "${1:-}" = browser ] && ! have chromium; then

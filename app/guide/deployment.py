@@ -42,6 +42,8 @@ class Stop(NamedTuple):
 def page() -> ResponseReturnValue:
     settings: Settings = current_app.extensions["settings"]
     readme = f"{settings.front_end}/README.md" if settings.front_end != NO_FRONT_END else None
+    if settings.hosted:
+        readme = "docs/hosted.md"
     flags = {name: request.environ.get(name, "not set") for name in FLAGS}
     return chapter.page(stops=route(settings), flags=flags, readme=readme)
 
@@ -49,7 +51,9 @@ def page() -> ResponseReturnValue:
 def route(settings: Settings) -> list[Stop]:
     """List what a request passes, from the browser to this process."""
     stops = [Stop("Browser", "the client", "")]
-    if settings.front_end != NO_FRONT_END:
+    if settings.hosted:
+        stops.append(Stop("Hosted platform", "its proxy: TLS, names, limits", "HTTP"))
+    elif settings.front_end != NO_FRONT_END:
         stops.append(Stop(settings.front_end, "front end: TLS, static files, limits", "HTTP"))
     stops.append(Stop(settings.server, "application server", settings.transport))
     stops.append(Stop("app.wsgi:application", f"this application, process {os.getpid()}", "WSGI"))

@@ -21,6 +21,8 @@ end
 
 -- What a client says of itself never reaches the application as truth; mod_extforward has read what it trusts.
 for _, name in ipairs(removed) do r.req_header[name] = nil end
+-- What mod_proxy takes for X-Forwarded-For; else that of a trusted proxy, not the client's behind it.
+r.req_env["_L_EXTFORWARD_ACTUAL_FOR"] = r.req_attr["request.remote-addr"]
 
 -- A client's own request id is kept where it is one: 32 hex digits, or in groups of 8-4-4-4-12.
 local id = r.req_header["X-Request-ID"] or ""

@@ -23,6 +23,8 @@ for name, value in pairs(headers) do
   if not r.resp_header[name] then r.resp_header[name] = value end
 end
 r.resp_header["X-Request-ID"] = id
+-- What an application server says of itself: lighttpd then says its own (server.tag).
+r.resp_header["Server"] = nil
 
 -- For the access log; by now the application has read the real headers. What is no text (UTF-8), or would be
 -- torn by lighttpd's escaping (0x80 to 0x9F), is escaped as in an address.

@@ -113,6 +113,20 @@ def test_a_relative_folder_is_made_absolute(environ: dict[str, str], tmp_path: P
     assert settings.database_url == f"sqlite:///{tmp_path}/data/students.sqlite3"
 
 
+def test_static_folder_is_relative_to_the_working_folder(environ: dict[str, str], tmp_path: Path) -> None:
+    """Flask would look for it below app/."""
+    static = os.path.relpath(tmp_path)
+    settings = Settings.from_environment(environ | {"APP_STATIC_FOLDER": static})
+    assert settings.static_folder == tmp_path
+
+
+def test_static_folder_that_is_not_there_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+    assert refusal(environ | {"APP_STATIC_FOLDER": f"{tmp_path}/static"}) == (
+        f"There is no folder {tmp_path}/static of static files;"
+        " make it with 'make static', or correct APP_STATIC_FOLDER."
+    )
+
+
 def test_settings_printed_show_no_secret(settings: Settings) -> None:
     shown = repr(replace(settings, mail={"MAIL_PASSWORD": "correct horse"}))
     assert settings.secret_key not in shown

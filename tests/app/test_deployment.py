@@ -53,6 +53,19 @@ def test_without_a_front_end_the_picture_has_none(settings: Settings) -> None:
     assert "none" not in names
 
 
+def test_on_a_hosted_platform_its_proxy_is_the_front_end(settings: Settings) -> None:
+    hosted = replace(settings, proxy_hops=1, transport="HTTP over TCP", server="gunicorn")
+    names = [text.text for text in picture(hosted).iter(f"{SVG}text")]
+    assert names[2:7] == [
+        "HTTP",
+        "Hosted platform",
+        "its proxy: TLS, names, limits",
+        "HTTP over TCP",
+        "gunicorn",
+    ]
+    assert "<code>docs/hosted.md</code>" in create_app(hosted).test_client().get(URL).text
+
+
 @pytest.mark.parametrize("front_end", ["nginx", "apache", "lighttpd"])
 def test_the_file_to_copy_is_the_front_end_s(settings: Settings, front_end: str) -> None:
     text = create_app(replace(settings, front_end=front_end)).test_client().get(URL).text

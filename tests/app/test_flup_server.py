@@ -7,10 +7,7 @@ import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,148 +15,18 @@ import pytest
 from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
-from servers.flup_server import compress
+from servers.flup_server import compress_for_lighttpd
 from tests.fastcgi import Call, fetch
+from tests.supervised import APPLICATION, Server, eventually, gone
 
 ROOT = Path(__file__).parents[2]
-
-APPLICATION = """
-import json, os, pathlib, sys, time
-
-here = pathlib.Path(__file__).parent
-
-def until(name):
-    while not (here / name).exists():
-        time.sleep(0.005)
-
-def stream():
-    try:
-        yield b"one"
-        until("release")
-        yield b"two"
-        until("never")
-        yield b"three"
-    finally:
-        (here / "closed").touch()
-
-def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    path = environ["PATH_INFO"]
-    if path == "/pid":
-        return [str(os.getpid()).encode()]
-    if path == "/held":
-        (here / f"held-{environ['QUERY_STRING']}").touch()
-        until("release")
-    if path == "/stream":
-        return stream()
-    if path == "/log":
-        print("to the log", file=environ["wsgi.errors"], flush=True)
-    if path.startswith("/environ"):
-        body = environ["wsgi.input"].read()
-        known = {name: value for name, value in environ.items() if isinstance(value, (str, bool))}
-        return [json.dumps({**known, "body": len(body)}).encode()]
-    return [b"VERSION"]
-"""
-
-
-def eventually(happened: Callable[[], bool], what: str, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.005)
-
-
-class Server:
-    """`servers.flup_server` as a process of its own, in a folder of its own."""
-
-    command = ("-m", "servers.flup_server")
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.socket = folder / "flup.sock"
-        self.write(version="first")
-
-    def write(self, *, version: str) -> None:
-        self.install(APPLICATION.replace("VERSION", version))
-
-    def install(self, text: str) -> None:
-        """Put the code in place at once, as a deployment would."""
-        new = self.folder / "new"
-        new.write_text(text)
-        new.replace(self.folder / "small.py")
-
-    def start(self, *options: str) -> None:
-        self.process = self.popen(*options)
-        eventually(self.listens, "the socket")
-
-    def listens(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as visitor:
-            return visitor.connect_ex(str(self.socket)) == 0
-
-    def popen(self, *options: str) -> subprocess.Popen[bytes]:
-        command = [
-            sys.executable,
-            *self.command,
-            "small",
-            "--socket",
-            str(self.socket),
-            "--threads",
-            "2",
-            *options,
-        ]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-        with (self.folder / "log").open("wb") as log:
-            return subprocess.Popen(command, cwd=self.folder, env=environ, stderr=log)
-
-    def refusal(self) -> str:
-        """Start a server that must refuse with status 1; return what it says."""
-        assert self.popen().wait(timeout=20) == 1
-        return self.log()
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    def answers(self, version: str) -> None:
-        eventually(lambda: fetch(self.socket).body == version.encode(), f"an answer of the {version} version")
-
-    def says(self, text: str) -> None:
-        eventually(lambda: text in self.log(), f"the log says '{text}'")
-
-    def touch(self, name: str) -> None:
-        (self.folder / name).touch()
-
-    def appears(self, name: str) -> None:
-        eventually((self.folder / name).exists, name)
-
-    def workers(self) -> set[int]:
-        """Return the ids of the processes that answer; there are two of them."""
-        found: set[int] = set()
-
-        def both() -> bool:
-            with ThreadPoolExecutor(4) as pool:
-                found.update(pool.map(lambda _: int(fetch(self.socket, "/pid").body), range(8)))
-            return len(found) >= 2
-
-        eventually(both, "two workers answer")
-        return found
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
+    server = Server(tmp_path, "flup_server", fetch)
     yield server
-    if hasattr(server, "process"):
-        server.touch("release")
-        server.touch("never")
-        server.process.terminate()
-        server.process.wait(timeout=30)
-
-
-def gone(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):  # before it was opened, or before it was read
-        return True
+    server.end()
 
 
 def test_reload_under_load_brings_new_code_and_drops_nothing(server: Server) -> None:
@@ -389,7 +256,7 @@ def test_what_the_application_logs_stays_in_its_own_log(server: Server) -> None:
 @pytest.mark.parametrize(("software", "coding"), [("lighttpd/1.4.79", "gzip"), ("nginx", None), (None, None)])
 def test_pages_are_compressed_for_lighttpd_alone(software: str | None, coding: str | None) -> None:
     """The other front ends do it themselves, and say so in Vary: once is enough."""
-    client = Client(compress(Response("x" * 2000, mimetype="text/html")))
+    client = Client(compress_for_lighttpd(Response("x" * 2000, mimetype="text/html")))
     said = {"SERVER_SOFTWARE": software} if software else {}
     answer = client.get(headers={"Accept-Encoding": "gzip"}, environ_overrides=said)
     assert answer.headers.get("Content-Encoding") == coding

@@ -6,10 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Settings
 
 PROGRAM = """
 import sys
@@ -56,6 +60,13 @@ def test_durations_are_a_histogram(client: FlaskClient) -> None:
     view = 'endpoint="application.hello"'
     assert f'http_request_duration_seconds_bucket{{{view},le="+Inf",method="GET"}}' in response.text
     assert f'http_request_duration_seconds_count{{{view},method="GET"}}' in response.text
+
+
+def test_V3_on_a_hosted_platform_nobody_is_told(settings: Settings) -> None:
+    """No front end is there that could keep strangers away."""
+    client = create_app(replace(settings, proxy_hops=1)).test_client()
+    assert client.get("/application/hello").status_code == 200
+    assert client.get("/metrics").status_code == 404
 
 
 def test_all_processes_count_together_those_that_ended_too(tmp_path: Path) -> None:

@@ -253,6 +253,7 @@ def test_H2_no_header_is_there_twice(place: Place, case: str) -> None:
 def test_H2_server_names_no_version_and_nothing_else_the_software(place: Place, case: str) -> None:
     answer = get(place, case)
     assert re.fullmatch(r"[A-Za-z]+", answer["server"])
+    assert answer["server"] == ask(place, "/static/site.css")["server"], "not the front end's own word"
     assert "x-powered-by" not in answer
 
 
