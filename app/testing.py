@@ -69,9 +69,9 @@ def fail() -> ResponseReturnValue:
 
 @blueprint.get("/stream")
 def stream() -> ResponseReturnValue:
-    """Send a line each 0.1 s, for ``?seconds=``."""
-    seconds = request.args.get("seconds", 1.0, float)
-    return Response(_pieces(seconds, _streams()), mimetype="text/plain")
+    """Send a line each 0.1 s, for ``?seconds=``; each has ``?size=`` bytes, or what it takes."""
+    seconds, size = request.args.get("seconds", 1.0, float), request.args.get("size", 0, int)
+    return Response(_pieces(seconds, size, _streams()), mimetype="text/plain")
 
 
 @blueprint.get("/streams")
@@ -83,11 +83,11 @@ def streams() -> ResponseReturnValue:
     return jsonify(running=len(running), last=last)
 
 
-def _pieces(seconds: float, folder: Path) -> Iterator[str]:
+def _pieces(seconds: float, size: int, folder: Path) -> Iterator[str]:
     with _running(folder):
         for number in range(round(seconds / PIECE_SECONDS)):
             os.utime(folder)
-            yield f"{number}\n"
+            yield f"{number}".ljust(size - 1) + "\n"
             time.sleep(PIECE_SECONDS)
 
 

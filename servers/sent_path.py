@@ -18,5 +18,6 @@ def restore(environ: WSGIEnvironment) -> None:
     """Set PATH_INFO from REQUEST_URI, below the SCRIPT_NAME that the front end says."""
     target = environ.get("REQUEST_URI", "").partition("?")[0]
     path = unquote_to_bytes(SCHEME_AND_HOST.sub("", target, count=1)).decode("latin-1")
-    if path.startswith(environ["SCRIPT_NAME"] + "/"):
-        environ["PATH_INFO"] = path.removeprefix(environ["SCRIPT_NAME"])
+    prefix = environ.setdefault("SCRIPT_NAME", "")  # where it is empty it may be absent (PEP 3333)
+    if path.startswith(f"{prefix}/"):
+        environ["PATH_INFO"] = path.removeprefix(prefix)

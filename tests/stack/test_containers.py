@@ -53,6 +53,13 @@ def test_K1_processes_run_as_the_kernel_sees_them_without_privileges(stack: Stac
         assert not {"0"} & {identity for *ids, _ in processes for identity in ids}, processes
 
 
+def test_K1_socket_is_open_to_its_group_alone(stack: Stack) -> None:
+    """On a plain server the front end is another user, and in that group. mod_wsgi's is of its own making."""
+    if stack.app != stack.front:
+        sockets = stack.execute(stack.app, "find", "/run/app", "-type", "s", "-printf", "%u %g %m\n")
+        assert sockets == "app app 660\n"
+
+
 @pytest.mark.production
 def test_R1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None:
     """As on a plain server, where the first process is root's, for the ports: it answers nobody itself."""

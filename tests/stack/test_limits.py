@@ -435,6 +435,14 @@ def test_L4_slow_views_leave_the_last_thread_to_others(stack: Stack) -> None:
         assert [view.result().status_code for view in views] == [200] * len(views)
 
 
+@production
+def test_L4_more_visitors_at_once_than_threads_wait_for_their_turn(stack: Stack) -> None:
+    """200: as many as a page may have that is talked about."""
+    with ThreadPoolExecutor(200) as pool:
+        views = [pool.submit(stack.site.get, "/test/wait?seconds=0.1") for _ in range(200)]
+    assert Counter(view.result().status_code for view in views) == {200: 200}
+
+
 @dataclass(frozen=True)
 class Waited:
     """How a view that is too slow was answered, and after how many seconds."""

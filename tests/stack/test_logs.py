@@ -341,10 +341,11 @@ def test_V2_app_log_is_json_with_the_request_id(stack: Stack) -> None:
 
 
 @pytest.mark.production
-def test_V2_an_exception_is_one_line_with_the_id_that_the_page_names(stack: Stack) -> None:
+@pytest.mark.parametrize("reason", ["a reason", f"a long {'reason ' * 1150}"], ids=["short", "long"])
+def test_V2_an_exception_is_one_line_with_the_id_that_the_page_names(stack: Stack, reason: str) -> None:
     """And the access log's: who reports an error names the id, and it leads to both."""
     since = datetime.now(UTC)
-    answer = stack.site.get("/test/fail", params={"text": "a reason"})
+    answer = stack.site.get("/test/fail", params={"text": reason})
     assert answer.status_code == 500
     own = answer.headers["X-Request-ID"]
     assert own in answer.text
@@ -353,7 +354,19 @@ def test_V2_an_exception_is_one_line_with_the_id_that_the_page_names(stack: Stac
     (found,) = [e for e in app_log(stack, since) if e.get("request_id") == own]
     assert found["level"] == "ERROR"
     assert found["exception"].startswith("Traceback")
-    assert found["exception"].endswith("RuntimeError: a reason")
+    assert found["exception"].endswith(f"RuntimeError: {reason}")
+
+
+@pytest.mark.production
+def test_V2_request_that_has_nothing_to_say_leaves_no_line(stack: Stack) -> None:
+    """It has one in the access log."""
+    since = datetime.now(UTC)
+    for _ in range(20):
+        assert stack.site.get("/application/hello").ok
+    mark = fresh_id()
+    stack.site.get("/test/log", params={"message": mark})
+    until(lambda: any(e["message"] == mark for e in app_log(stack, since)), "the last line", PATIENCE)
+    assert [e["message"] for e in app_log(stack, since)] == [mark]
 
 
 @pytest.mark.production

@@ -96,6 +96,17 @@ def test_C1_comet_page_arrives_piece_by_piece(stack: Stack, way: Way, coding: st
     assert len(arrived) >= 5
 
 
+def test_C1_stream_waits_for_a_client_that_pauses(stack: Stack) -> None:
+    """64 MiB: more than is kept anywhere on the way."""
+    path = f"/test/stream?seconds=6.4&size={1024**2}"
+    with stack.site.get(path, headers={"Accept-Encoding": "identity"}, stream=True) as response:
+        arriving = response.iter_content(64 * 1024)
+        arrived = len(next(arriving))
+        time.sleep(12)
+        arrived += sum(map(len, arriving))
+    assert arrived == 64 * 1024**2
+
+
 @contextmanager
 def stream_by_http_2(stack: Stack, path: str, coding: str) -> Iterator[Callable[[], None]]:
     """Begin to read a stream; yields what resets it, which httpx does not do. The connection stays."""
