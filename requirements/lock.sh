@@ -16,7 +16,7 @@ compile() {
 }
 compile app
 # The tests load these servers' modules, too.
-servers=(gunicorn flup waitress gevent tornado twisted uvicorn)
+servers=(gunicorn flup waitress gevent tornado twisted uvicorn granian)
 for extra in static mod_wsgi "${servers[@]}"; do
     compile "$extra" --extra "$extra" --constraint requirements/app.txt
 done

@@ -53,7 +53,8 @@ class Call(WsgiToAsgiInstance):
     def build_environ(self, scope: HTTPScope, body: SpooledTemporaryFile[bytes]) -> WSGIEnvironment:
         """Return the environment of WSGI, with REQUEST_URI, and without the port that the socket lacks."""
         environ: WSGIEnvironment = super().build_environ(scope, body)
-        target = scope["raw_path"].decode("latin-1") + "?" + environ["QUERY_STRING"]
+        query = environ["QUERY_STRING"]
+        target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         return {**environ, "REQUEST_URI": target, "SERVER_PORT": ""}
 
     def pieces(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
