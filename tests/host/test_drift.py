@@ -18,7 +18,7 @@ SITE = {
     "lighttpd": "lighttpd/conf-available/50-app.conf",
 }
 PROCESS = {
-    "apache": "apache/conf-available/wsgi-process.conf",
+    "apache": "apache/conf-available/server.conf",
     "nginx": "nginx/nginx.conf",
     "lighttpd": "lighttpd/lighttpd.conf",
 }
