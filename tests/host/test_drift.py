@@ -61,7 +61,7 @@ NGINX = "https://nginx.org/en/docs/http/"
 PLACES: dict[str, dict[str, Literal | Default]] = {
     "body": {
         "app": Literal("app/config.py", r"^MAX_BODY_BYTES = (\d+) \* 1024 \* 1024$", " MiB"),
-        "apache": Literal(SITE["apache"], r"(?:'Content-Length'\) -gt|LimitRequestBody) (\d+)\"?$", " MiB", MIB),
+        "apache": Literal(SITE["apache"], r"(?:Length'\) -gt|RequestBody) (\d+)\"?$", " MiB", MIB),
         "nginx": Literal(SITE["nginx"], r"^ +client_max_body_size (\d+)m;$", " MiB"),
         "lighttpd": Literal(SITE["lighttpd"], r"^server.max-request-size = (\d+)$", " MiB", KIB),
     },
