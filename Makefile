@@ -4,7 +4,7 @@ PROFILES := $(shell tail -n +2 profiles.csv | cut -d, -f1)
 # .env gives what neither the command line nor the environment says.
 $(foreach line,$(shell sed -n 's/^\([A-Z_]*\)=/\1?=/p' .env 2>/dev/null),$(eval $(line)))
 PROFILE ?= nginx
-export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT
+export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs reload smoke test prove-config verify lint lock secrets clean known-profile
