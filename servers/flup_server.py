@@ -20,7 +20,6 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import brotli
 from flup.server.fcgi_base import BaseFCGIServer, Connection
-from werkzeug.wrappers import Request, Response
 
 from servers import supervisor
 
@@ -38,6 +37,8 @@ MIN_BYTES = 1024
 
 def compress(application: WSGIApplication) -> WSGIApplication:
     """Compress complete answers for lighttpd, which cannot where it passes on streamed ones at once."""
+    # Not before the application is loaded: it may bring a Werkzeug of its own.
+    from werkzeug.wrappers import Request, Response
 
     def compressed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not environ.get("SERVER_SOFTWARE", "").startswith("lighttpd"):

@@ -41,7 +41,7 @@ services:
   # Our own schema's step.
   migrate: {profiles: [guide]}
   $server:
-    image: $(image "$STACK-$server")
+    image: $(image "$STACK/$server")
     build: $(build "$target")
     depends_on: !reset []
     # No secret of ours, and data that do not mix with ours.
@@ -58,7 +58,7 @@ services:
 END
 [ "$server" = "$front_end" ] || cat <<END
   $front_end:
-    image: $(image "$STACK-$front_end")
+    image: $(image "$STACK/$front_end")
     build: $(build front_end)
 END
 echo 'volumes: {project: }'
