@@ -65,8 +65,8 @@ def load(app: str, folder: Path = FOLDER, packages: Path = PACKAGES) -> WSGIAppl
                 raise ProjectError(f"{file}:{candidate} fails: {_told(error, folder)}") from error
         if not _takes_requests(found):
             raise ProjectError(
-                f"{file}:{candidate} is a {type(found).__name__}, no WSGI application: it cannot be called with"
-                f" (environ, start_response); name another object, or {attribute}() where it makes one"
+                f"{file}:{candidate} is a {type(found).__name__}, no WSGI application: it cannot be called"
+                f" with (environ, start_response); name another object, or {attribute}() where it makes one"
             )
         return found  # type: ignore[no-any-return]
     raise ProjectError(f"{file} has no {name or ' or '.join(NAMES)}; name its application: {file}:NAME")
