@@ -78,7 +78,10 @@ def _import(file: str, folder: Path) -> Any:
     for name in own:
         del sys.modules[name]
     try:
-        return importlib.import_module(".".join(Path(file).with_suffix("").parts).removesuffix(".__init__"))
+        module = importlib.import_module(".".join(Path(file).with_suffix("").parts).removesuffix(".__init__"))
+        if "django.core.wsgi" in sys.modules:  # its views would be imported with the first request
+            importlib.import_module("django.urls").get_resolver().url_patterns  # noqa: B018
+        return module
     except (Exception, SystemExit) as error:
         raise ProjectError(f"{file} does not import: {_told(error, folder)}") from error
     finally:
@@ -127,15 +130,25 @@ def wrap(application: WSGIApplication, *, proxy_hops: int = 0, prefix: str = "")
         if environ["PATH_INFO"] in PROBES:
             return healthy(environ, start_response)
         request_id.set(environ.get("HTTP_X_REQUEST_ID", ""))
+        complete = False
+
+        def noticed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            nonlocal complete
+            body = (application if _whole(environ) else RequestEntityTooLarge())(environ, start_response)
+            complete = isinstance(body, list | tuple)
+            return body
+
         try:
-            told = run_wsgi_app(application if _whole(environ) else RequestEntityTooLarge(), environ)
+            body, status, headers = run_wsgi_app(noticed, environ)
         except Exception:
             log.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            told = run_wsgi_app(InternalServerError(), environ)
-        body, status, headers = told
+            body, status, headers = run_wsgi_app(InternalServerError(), environ)
         headers.setdefault("Content-Security-Policy", POLICY)
-        if "Content-Length" not in headers:
-            headers.setdefault("X-Accel-Buffering", "no")  # nginx would hold back what is streamed
+        # Front ends do not compress what is short, and nginx would hold back what is streamed.
+        if complete and (length := sum(map(len, body := list(body)))):
+            headers.setdefault("Content-Length", str(length))
+        elif "Content-Length" not in headers:
+            headers.setdefault("X-Accel-Buffering", "no")
         start_response(status, list(headers))
         return body
 

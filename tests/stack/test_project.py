@@ -1,4 +1,4 @@
-"""Applications that were not written for this repository, behind every production profile: APP=FILE.py:NAME."""
+"""APP=FILE.py:NAME: applications that were not written for this repository, behind every profile."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def started_projects(to: Path) -> Iterator[Path]:
         yield Path(shutil.copytree(ROOT / "tests/projects" / name, to / name))
     project = to / "django"
     project.mkdir()
-    start = [Path(sys.executable).parent / "django-admin", "startproject", "mysite", "."]
+    start = [str(Path(sys.executable).parent / "django-admin"), "startproject", "mysite", "."]
     subprocess.run(start, cwd=project, check=True)
     (project / "requirements.txt").write_text(f"django=={version('django')}\n", encoding="utf-8")
     shutil.copy(ROOT / "tests/projects/django/urls.py", project / "mysite")
     settings = project / "mysite/settings.py"
     text = settings.read_text(encoding="utf-8").replace("DEBUG = True", "DEBUG = False")
-    text = text.replace("ALLOWED_HOSTS = []", 'ALLOWED_HOSTS = ["localhost"]')
+    text = text.replace("ALLOWED_HOSTS = []", 'ALLOWED_HOSTS = ["localhost", "127.0.0.1"]')
     settings.write_text(text, encoding="utf-8")
     yield project
 
@@ -230,15 +230,14 @@ def test_its_packages_are_not_the_servers(shop: Served) -> None:
 
 
 def test_streamed_answer_arrives_piece_by_piece(shop: Served) -> None:
-    begun = time.monotonic()
     with httpx.stream("GET", f"{shop.base_url}stream") as answer:
-        assert next(answer.iter_raw())
-        assert time.monotonic() - begun < 1
+        times = [time.monotonic() for _ in answer.iter_raw()]
+    assert times[-1] - times[0] > 1
 
 
 def test_status_shows_its_containers(shop: Served) -> None:
     said = shop.make("status").stdout
-    assert all(container.name in said for container in shop.containers())
+    assert all(f"{shop.name}-{service}-1" in said for service in ("mail", shop.profile.front))
 
 
 # ---- when `make verify` is done: it would notice what follows ----
@@ -250,7 +249,7 @@ def test_verify_finds_no_gap(everything: All, name: str) -> None:
     profile = everything.stacks[name].profile.name
     published = {one.row for one in differences.declared() if one.concerns(profile)}
     assert [one.title for one in CHECKS if one.name in states["fails"] and one.row not in published] == []
-    # Of an application that links to nothing and sets no cookie less can be seen; of its 404, see docs/verify.md.
+    # Where the page links to nothing and sets no cookie less can be seen; its own 404 is not judged.
     unseen = {
         "redirect_to_https",
         "forwarded",
