@@ -13,10 +13,10 @@ import os
 import re
 import site
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterable
 from contextvars import ContextVar
+from io import BytesIO
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ def _whole(environ: WSGIEnvironment) -> bool:
     """Give a body that comes in chunks a length, as most front ends do; return False if it is too large."""
     if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" not in environ:
         return True
-    body = tempfile.SpooledTemporaryFile(max_size=512 * 1024)  # noqa: SIM115  it ends with the request
+    body = BytesIO()
     while piece := environ["wsgi.input"].read(64 * 1024):
         body.write(piece)
         if body.tell() > MAX_BODY_BYTES:

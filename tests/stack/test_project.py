@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -58,14 +57,6 @@ class Served(Stack):
         return {page[1].replace("&#39;", "'") if page else "" for page in found}
 
 
-@dataclass
-class All:
-    """The projects' stacks, and what `make verify` finds of each, which takes a while."""
-
-    stacks: dict[str, Served]
-    findings: dict[str, Future[dict[str, list[str]]]]
-
-
 def started_projects(to: Path) -> Iterator[Path]:
     """Make the projects as their owners would."""
     for name in ("flask", "bare"):
@@ -84,32 +75,41 @@ def started_projects(to: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def everything(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[All]:
+def stacks(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
+    """Start a stack for each project, all at once."""
     folder = tmp_path_factory.mktemp(f"projects-{profile}")
     stacks = {project.name: Served(profile, project) for project in started_projects(folder)}
-
-    def verified(stack: Served) -> dict[str, list[str]]:
-        results = folder / f"results-{stack.project.name}"
-        return run(stack.tls_url, results, "--ca", str(stack.authority))[1]
-
-    with ThreadPoolExecutor(2 * len(stacks)) as pool:
+    with ThreadPoolExecutor(len(stacks)) as pool:
         try:
             ups = {name: pool.submit(stack.up) for name, stack in stacks.items()}
             for name, up in ups.items():
                 assert f"Serves  {stacks[name].project}/{stacks[name].named}," in up.result()
-            yield All(stacks, {name: pool.submit(verified, stack) for name, stack in stacks.items()})
+            yield stacks
         finally:
             list(pool.map(Stack.remove, stacks.values()))
 
 
 @pytest.fixture(params=PROJECTS)
-def served(everything: All, request: pytest.FixtureRequest) -> Served:
-    return everything.stacks[request.param]
+def served(stacks: dict[str, Served], request: pytest.FixtureRequest) -> Served:
+    return stacks[request.param]
 
 
 @pytest.fixture
-def shop(everything: All) -> Served:
-    return everything.stacks["flask"]
+def shop(stacks: dict[str, Served]) -> Served:
+    return stacks["flask"]
+
+
+@pytest.fixture(scope="module")
+def findings(
+    stacks: dict[str, Served], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[dict[str, list[str]]]]]:
+    """Have `make verify` look at all of them at once: most of its time is waiting."""
+
+    def verified(stack: Served) -> dict[str, list[str]]:
+        return run(stack.tls_url, tmp_path_factory.mktemp("results"), "--ca", str(stack.authority))[1]
+
+    with ThreadPoolExecutor(len(stacks)) as pool:
+        yield {name: pool.submit(verified, stack) for name, stack in stacks.items()}
 
 
 def test_its_page_comes_through_the_front_end(served: Served) -> None:
@@ -240,13 +240,10 @@ def test_status_shows_its_containers(shop: Served) -> None:
     assert all(f"{shop.name}-{service}-1" in said for service in ("mail", shop.profile.front))
 
 
-# ---- when `make verify` is done: it would notice what follows ----
-
-
-@pytest.mark.parametrize("name", PROJECTS)
-def test_verify_finds_no_gap(everything: All, name: str) -> None:
-    states = everything.findings[name].result()
-    profile = everything.stacks[name].profile.name
+@pytest.mark.front_end
+def test_verify_finds_no_gap(served: Served, findings: dict[str, Future[dict[str, list[str]]]]) -> None:
+    name, profile = served.project.name, served.profile.name
+    states = findings[name].result()
     published = {one.row for one in differences.declared() if one.concerns(profile)}
     assert [one.title for one in CHECKS if one.name in states["fails"] and one.row not in published] == []
     # Where the page links to nothing and sets no cookie less can be seen; its own 404 is not judged.
@@ -283,13 +280,3 @@ def test_reload_refuses_broken_code_and_takes_new_code_into_service(served: Serv
     served.file.write_text(sound.replace(served.word, "A new page"), encoding="utf-8")
     served.make("reload")
     until(lambda: served.pages() == {"A new page"}, "all processes run the new code")
-
-
-def test_without_app_our_own_comes_back_and_the_data_stay(shop: Served) -> None:
-    assert shop.site.post("/keep", data="until later").text == "kept"
-    said = shop.make("up", APP="").stdout
-    assert "Serves  the guide's" in said
-    assert shop.site.get("/application/hello").text == "Hello World"
-    assert shop.attempt(shop.app, "cat", "/var/lib/app/kept")[0] != 0
-    shop.up()
-    assert shop.site.get("/kept").text == "until later"
