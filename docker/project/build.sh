@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 
 server=${1:?usage: docker/project/build.sh SERVER FRONT_END} front_end=${2:?}
 unchanged="Nothing was changed; what ran goes on."
+seconds=${IMPORT_SECONDS:-60}
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
@@ -23,11 +24,11 @@ fi
 
 say "Importing $APP in its container"
 status=0
-docker compose run --rm --no-deps --no-TTY "$server" timeout 60 python -c 'import app.wsgi' </dev/null >"$output" 2>&1 || status=$?
+docker compose run --rm --no-deps --no-TTY "$server" timeout "$seconds" python -c 'import app.wsgi' </dev/null >"$output" 2>&1 || status=$?
 [ "$status" = 0 ] && exit
 # Where nothing ran before, no network or volume is left behind.
 [ -n "$(docker ps --all --quiet --filter "label=com.docker.compose.project=$STACK")" ] || docker/down.sh >/dev/null
-[ "$status" != 124 ] || die "$APP does not finish importing in 60 s: does it start a server without asking for __name__ == '__main__'? $unchanged"
+[ "$status" != 124 ] || die "$APP does not finish importing in $seconds s: does it start a server without asking for __name__ == '__main__'? $unchanged"
 reason=$(sed -n 's/^error: //p' "$output" | tail -n 1)
 [ -n "$reason" ] || tail -n 20 "$output" >&2
 die "${reason:-$APP cannot be imported: see the lines above}. $unchanged"

@@ -145,8 +145,9 @@ def test_body_over_the_limit_is_413(served: Served, framing: str) -> None:
     with place.connect() as wire:
         wire.send(request("POST /upload HTTP/1.1", f"Host: {place.host}", said))
         if framing == "chunks":
-            for _ in range(LIMIT // 2**20 + 1):
-                wire.send(b"%x\r\n%s\r\n" % (2**20, b"x" * 2**20))
+            # It may stop reading where the limit is.
+            all(wire.send(b"100000\r\n" + bytes(2**20) + b"\r\n") for _ in range(LIMIT // 2**20 + 1))
+            wire.send(b"0\r\n\r\n")
         answer = wire.answer("POST")
     assert answer
     assert answer.status == 413
