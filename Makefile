@@ -13,6 +13,7 @@ help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  PROFILE=%s (now: %s)\n' '$(subst $() ,|,$(strip $(PROFILES)))' '$(PROFILE)'
 	@printf '  PORT=8080  TLS_PORT=8443  MAIL_PORT=1080  BIND=127.0.0.1\n  STACK=flask (a name that keeps two stacks apart)  TAG=latest (of the images)\n'
+	@printf '  APP=../myproject/app.py:app (another WSGI application in place of ours)\n'
 
 known-profile:
 	@case " $(PROFILES) " in *" $(PROFILE) "*) ;; *) \

@@ -71,7 +71,7 @@ def assert_refused(said: subprocess.CompletedProcess[str], *sentences: str) -> N
 def test_what_is_not_file_and_name(stack: Own, app: Path, named: str) -> None:
     named = f"{app.parent}/{named}"
     assert_refused(
-        stack.up_with(named), f"APP is '{named}', which is not FILE.py:NAME. Say APP=../myproject/"
+        stack.up_with(named), f"APP is '{named}', which is not FILE.py:NAME. Say APP="
     )
 
 
