@@ -33,6 +33,7 @@ PER_MINUTE = 10  # attempts to log in
 PROCESSES, THREADS = 2, 8
 
 production = pytest.mark.production
+front_end = pytest.mark.front_end
 shared = pytest.mark.shared
 
 
@@ -184,7 +185,7 @@ def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Pla
 
 
 @production
-@shared
+@front_end
 def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Place) -> None:
     """More of them than there are threads; each asks for more than the kernel keeps for a connection."""
     site = stack.site
