@@ -85,7 +85,7 @@ class Behaviour:
     server: str = "tiny"
     twice: str = ""
     cookie: str = "session=1; HttpOnly; SameSite=Lax; Secure"
-    errors: str = "right"  # "html", "broken", "without id"
+    errors: str = "right"  # "html", "broken", "without id", "application" (its 404 tells nothing)
     more: dict[str, str] = field(default_factory=dict)
 
 
@@ -348,6 +348,8 @@ class Connection:
         return given if WELL_FORMED.fullmatch(given) and how != "made" else uuid.uuid4().hex
 
     def _error(self, request: Request, status: int, identity: str) -> tuple[str, str]:
+        if self.does.errors == "application" and status == 404 and "/static/" not in request.target:
+            return "<h1>404</h1>", "text/html; charset=utf-8"
         told = "" if self.does.errors == "without id" else identity
         if "json" in request.get("Accept") and self.does.errors != "html":
             text = json.dumps({"status": status, "request_id": told})

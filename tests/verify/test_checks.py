@@ -131,6 +131,17 @@ def test_check_fails_where_its_row_is_broken(
     assert words in "\n".join(outcome.seen)
 
 
+def test_404_of_an_application_behind_a_sound_server_is_told_and_not_judged(
+    serve: Callable[..., Server],
+) -> None:
+    """The contract's row is of the front end's pages; those of an application are its own."""
+    [check] = [check for check in CHECKS if check.name == "error_pages"]
+    outcome = carry_out(check, visit(serve(errors="application")))
+    assert outcome.state == "not checked"
+    assert "of the application's 404, the text/html does not tell the request's id" in outcome.reason
+    assert "application/json is asked for, text/html comes" in outcome.reason
+
+
 def test_plain_http_leaves_tls_unchecked(serve: Callable[..., Server]) -> None:
     site = visit(serve(tls=False))
     outcomes = carry_out_all([check for check in CHECKS if check.row in ("R2", "H3")], site)

@@ -106,6 +106,7 @@ def cookies(site: Site) -> Iterator[str]:
 @check("F1", "Errors are told as asked, in HTML or JSON, with the request's id")
 def error_pages(site: Site) -> Iterator[str]:
     """A program cannot read HTML, a person no JSON; by the id each finds out what happened."""
+    wrong: dict[str, list[str]] = {}
     for wanted in ("text/html", "application/json"):
         accept = f"Accept: {wanted}"
         for kind, answer in {
@@ -117,9 +118,12 @@ def error_pages(site: Site) -> Iterator[str]:
                 continue  # R4 has it
             said = answer.headers.get("Content-Type", "no type").partition(";")[0]
             if said != wanted or (wanted == "application/json" and not is_json(answer)):
-                yield f"{kind}: {wanted} is asked for, {said} comes"
+                wrong.setdefault(kind, []).append(f"{wanted} is asked for, {said} comes")
             elif (identity := answer.headers.get("X-Request-ID", "?")) not in answer.text:
-                yield f"{kind}: the {wanted} does not tell the request's id ({identity})"
+                wrong.setdefault(kind, []).append(f"the {wanted} does not tell the request's id ({identity})")
+    if wrong.keys() == {"404"}:  # what the site answers by itself is right
+        raise NotCheckedError(f"the site's own are; of the application's 404, {'; '.join(wrong['404'])}")
+    yield from (f"{kind}: {seen}" for kind, all_seen in wrong.items() for seen in all_seen)
 
 
 def is_json(answer: httpx.Response) -> bool:
