@@ -1,7 +1,8 @@
 """The error pages of the front ends, in the look of the application's own: HTML and JSON for each status.
 
 ``python -m app.error_pages FOLDER [STATIC-FOLDER]`` writes them when an image is built; it needs no secret
-and no database, and knows ``APP_PREFIX``. The front end puts the request's id where the SSI tag stands.
+and no database, and knows ``APP_PREFIX``. The front end puts the request's id where the SSI tag stands. In
+``plain/`` are the pages of a site that is another application's: without our name and chapters.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ REQUEST_ID = Markup('<!--#echo var="request_id" -->')
 DETAILS = {
     400: "The server does not understand this request; check the address, or go back and send it anew.",
     403: "This address is not open to you; go back, or ask who runs this site for access.",
-    404: "There is no page at this address; check its spelling, or start from the list of chapters.",
+    404: "There is no page at this address; check its spelling, or start from the first page.",
     405: "This address does not take this method; go back, and use the form or link there.",
     408: "The request took too long to arrive; check your connection, and send it again.",
     413: "What you sent is larger than this site takes; send less than 10 MiB at once.",
@@ -53,15 +54,15 @@ def write(folder: Path, static_folder: Path | None = None, *, prefix: str = "") 
             static_folder=static_folder,
         )
         app = create_app(settings)
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "plain").mkdir(parents=True, exist_ok=True)
         for status, detail in DETAILS.items():
             error = default_exceptions[status](description=detail)
+            known = {"error": error, "beforehand": True, "request_id": lambda: REQUEST_ID}
             with app.test_request_context():
-                page = render_template(
-                    "error.html", error=error, beforehand=True, request_id=lambda: REQUEST_ID
-                )
+                for page, template in {"": "error.html", "plain/": "plain-error.html"}.items():
+                    text = render_template(template, **known) + "\n"
+                    (folder / f"{page}{status}.html").write_text(text, encoding="utf-8")
                 data = app.json.dumps(as_dict(error, "REQUEST_ID")).replace("REQUEST_ID", REQUEST_ID)
-            (folder / f"{status}.html").write_text(page + "\n", encoding="utf-8")
             (folder / f"{status}.json").write_text(data + "\n", encoding="utf-8")
 
 
