@@ -1,21 +1,11 @@
 #!/usr/bin/env bash
 # Builds the images of the profiles named as arguments, showing each step that is not cached.
-# Mirrors: the base image carries apt's; pip's and npm's are taken from the environment or this
-# machine's own configuration files.
 set -euo pipefail
 # shellcheck source=docker/say.sh
 . "$(dirname "$0")/say.sh"
 cd "$(dirname "$0")/.."
-
-setting() { # FILE-KEY FILE…: the last value of the key in the files that exist
-    local key=$1
-    shift
-    sed -n "s/^[[:space:]]*${key}[[:space:]]*=[[:space:]]*//p" "$@" 2>/dev/null | tail -n 1 || true
-}
-export PIP_INDEX_URL=${PIP_INDEX_URL:-$(setting index-url /etc/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf)}
-export NPM_CONFIG_REGISTRY=${NPM_CONFIG_REGISTRY:-$(setting registry /etc/npmrc ~/.npmrc)}
-[ -n "$PIP_INDEX_URL" ] || unset PIP_INDEX_URL
-[ -n "$NPM_CONFIG_REGISTRY" ] || unset NPM_CONFIG_REGISTRY
+# shellcheck source=docker/mirrors.sh
+. docker/mirrors.sh
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -8,13 +8,13 @@ cd "$(dirname "$0")/.."
 started=$SECONDS
 
 profile=${1:?usage: docker/up.sh PROFILE}
-IFS=, read -r _ FRONT_END transport server _ < <(grep "^$profile," profiles.csv)
+IFS=, read -r _ FRONT_END transport server app_service _ < <(grep "^$profile," profiles.csv)
 export FRONT_END # for application servers that several front ends share
 export STACK=${STACK:-flask} PORT=${PORT:-8080} TLS_PORT=${TLS_PORT:-8443} MAIL_PORT=${MAIL_PORT:-1080} BIND=${BIND:-127.0.0.1}
 address=$BIND
 [ "$BIND" = 0.0.0.0 ] && address=127.0.0.1
-scratch_error=$(mktemp)
-trap 'rm -f "$scratch_error"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -r "$scratch"' EXIT
 compose=(docker compose --progress quiet)
 
 # ---- no impact on a running stack yet ----
@@ -25,6 +25,9 @@ for folder in "$FRONT_END" "${FRONT_END%%-*}"; do # nginx-fastcgi shares files w
 done
 unreadable=$(find "${mounted[@]}" ! -perm -o=r -print -quit)
 [ -z "$unreadable" ] || die "the containers' users cannot read $unreadable. Run 'chmod -R go+rX ${mounted[*]}', and try again."
+
+# Another application than ours.
+[ -z "${APP:-}" ] || docker/project/compose.sh "$app_service" "$FRONT_END" >"$scratch/project.yaml"
 
 # The site file names the prefix, too: nothing renders it.
 if [ -n "${APP_PREFIX:-}" ] && [ -d "$FRONT_END" ] &&
@@ -61,6 +64,10 @@ done
 
 docker/images.sh "$profile"
 docker/certs.sh
+if [ -n "${APP:-}" ]; then
+    export COMPOSE_FILE=${COMPOSE_FILE:-compose.yaml}:$scratch/project.yaml
+    docker/project/build.sh "$app_service" "$FRONT_END"
+fi
 
 # ---- from here on the running stack changes ----
 mapfile -t wanted < <(docker compose --profile "$profile" config --services)
@@ -81,9 +88,9 @@ give_up() {
 }
 
 say "Starting ${wanted[*]}"
-if ! "${compose[@]}" --profile "$profile" up --detach 2>"$scratch_error"; then
+if ! "${compose[@]}" --profile "$profile" up --detach 2>"$scratch/error"; then
     docker compose --profile "$profile" logs --no-log-prefix --tail 5 migrate >&2 || true
-    give_up "$profile did not start: $(tail -n 1 "$scratch_error")"
+    give_up "$profile did not start: $(tail -n 1 "$scratch/error")"
 fi
 
 # Asks what a visitor would ask, through the published port. Docker's proxy takes the connection before
@@ -111,11 +118,18 @@ done
 tls="
     TLS     https://$address:$TLS_PORT${APP_PREFIX:-}/   (certs/ca.pem vouches for it; a certificate of yours goes into certs/site/)"
 [ -d "$FRONT_END" ] || tls=
+serves="the guide's (app/), with its data in the volume ${STACK}_data"
+next="make smoke PROFILE=$profile"
+if [ -n "${APP:-}" ]; then
+    serves="$APP, with its data in the volume ${STACK}_project (/var/lib/app)"
+    next="make verify URL=https://$address:$TLS_PORT/ CA=certs/ca.pem"
+fi
 cat <<END
 ==> $profile is up after $((SECONDS - started)) s
 
     Site    http://$address:$PORT${APP_PREFIX:-}/   ($FRONT_END, $transport, $server)$tls
     Mail    http://127.0.0.1:$MAIL_PORT/   (what the application sends is caught here)
+    Serves  $serves
 
-    make logs · make status · make reload · make smoke PROFILE=$profile · make down
+    make logs · make status · make reload · $next · make down
 END

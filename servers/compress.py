@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import brotli
-from werkzeug.wrappers import Request, Response
 
 CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "br": lambda data: bytes(brotli.compress(data, quality=5)),
@@ -23,6 +22,8 @@ MIN_BYTES = 1024
 
 def compress(application: WSGIApplication) -> WSGIApplication:
     """Compress answers that are complete, as the client takes them; what is streamed stays as it is."""
+    # Not before the application is loaded: it may bring a Werkzeug of its own.
+    from werkzeug.wrappers import Request, Response
 
     def compressed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         response = Response.from_app(application, environ)

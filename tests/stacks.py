@@ -162,7 +162,7 @@ class Stack:
             cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, timeout=600, check=False,
             env={**os.environ, "PROFILE": self.profile.name, "STACK": self.name, "PORT": str(self.port),
-                 "FRONT_END": self.profile.front_end,
+                 "FRONT_END": self.profile.front_end, "APP": "",
                  "TLS_PORT": str(self.tls_port), "MAIL_PORT": str(self.mail_port), "BIND": "127.0.0.1",
                  "COMPOSE_FILE": ":".join(self.compose_files), **environment},
         )  # fmt: skip

@@ -1,0 +1,3 @@
+"""What the page says."""
+
+PAGE = "The bare page"
