@@ -70,9 +70,7 @@ def assert_refused(said: subprocess.CompletedProcess[str], *sentences: str) -> N
 @pytest.mark.parametrize("named", ["app:app", "app.py:", "app.py:make(1)", "app.py app", "."])
 def test_what_is_not_file_and_name(stack: Own, app: Path, named: str) -> None:
     named = f"{app.parent}/{named}"
-    assert_refused(
-        stack.up_with(named), f"APP is '{named}', which is not FILE.py:NAME. Say APP="
-    )
+    assert_refused(stack.up_with(named), f"APP is '{named}', which is not FILE.py:NAME. Say APP=")
 
 
 def test_no_such_file(stack: Own, app: Path) -> None:
