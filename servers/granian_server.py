@@ -22,7 +22,6 @@ from granian._futures import _new_cbscheduler
 from granian._granian import SocketHolder, WorkerSignal, WSGIWorker
 from granian.http import HTTP1Settings
 from granian.wsgi import Response
-from werkzeug.wsgi import ClosingIterator
 
 from servers import supervisor
 
@@ -49,6 +48,8 @@ def serve(
     application: WSGIApplication, listener: socket.socket, channel: socket.socket, threads: int
 ) -> None:
     """Serve until `channel` can be read; return when all requests are answered."""
+    # Not before the application is loaded: it may bring a Werkzeug of its own.
+    from werkzeug.wsgi import ClosingIterator
 
     def call(protocol: Any, scope: dict[str, Any]) -> None:
         response = Response()  # type: ignore[no-untyped-call]

@@ -19,7 +19,7 @@ check "ruff check" ruff check --quiet .
 check "ruff format" ruff format --quiet --check .
 check "mypy --strict" mypy --no-error-summary
 check "shellcheck" shellcheck --external-sources "${scripts[@]}"
-check "hadolint" hadolint docker/Dockerfile
+check "hadolint" hadolint docker/Dockerfile docker/project/Dockerfile
 check "yamllint" yamllint --strict "${yaml[@]}"
 check "docker compose config" docker compose --profile '*' config --quiet
 

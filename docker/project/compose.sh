@@ -50,6 +50,8 @@ services:
       APP: $(quoted "${file#"$folder"/}$name")
       APP_SECRET_KEY_FILE: !reset null
       PROMETHEUS_MULTIPROC_DIR: !reset null
+      # Of a file of variables for a hosted platform: Gunicorn would listen there.
+      PORT: ''
     env_file: [${env_file:+$(quoted "$(realpath "$env_file")")}]
     volumes:
       - project:/var/lib/app

@@ -21,9 +21,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+PAGES = pytest.mark.parametrize("place", [".", "plain"])
+
+
+@PAGES
 @pytest.mark.parametrize("status", DETAILS)
-def test_each_status_has_a_page_with_one_sentence_and_the_request_s_id(folder: Path, status: int) -> None:
-    page = (folder / f"{status}.html").read_text()
+def test_each_status_has_a_page_with_one_sentence_and_the_request_s_id(
+    folder: Path, place: str, status: int
+) -> None:
+    page = (folder / place / f"{status}.html").read_text()
     assert f"<h1>{status} " in page
     assert f"<p>{DETAILS[status]}</p>" in page
     assert page.count(REQUEST_ID) == 1
@@ -37,10 +43,13 @@ def test_each_status_has_the_same_as_json(folder: Path, status: int) -> None:
     assert data == {"status": status, "detail": DETAILS[status], "request_id": "0" * 32}
 
 
+@PAGES
 @pytest.mark.parametrize("status", DETAILS)
-def test_a_page_keeps_to_the_strictest_policy_and_names_no_process(folder: Path, status: int) -> None:
+def test_a_page_keeps_to_the_strictest_policy_and_names_no_process(
+    folder: Path, place: str, status: int
+) -> None:
     """The policy of the front ends' own answers has neither scripts nor inline styles."""
-    page = (folder / f"{status}.html").read_text()
+    page = (folder / place / f"{status}.html").read_text()
     assert not re.search(r"<script|<style|<[^>]+ (style|on\w+)=", page)
     assert "served-by" not in page
     assert set(re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)) == {
@@ -49,14 +58,23 @@ def test_a_page_keeps_to_the_strictest_policy_and_names_no_process(folder: Path,
     }
 
 
-def test_the_pages_use_the_fingerprinted_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", DETAILS)
+def test_a_plain_page_has_nothing_of_our_site(folder: Path, status: int) -> None:
+    page = (folder / "plain" / f"{status}.html").read_text()
+    assert not re.search("Flask|hapter", page)
+    assert set(re.findall(r'<a href="([^"]+)"', page)) == {"/"}
+
+
+@PAGES
+def test_the_pages_use_the_fingerprinted_names(tmp_path: Path, place: str) -> None:
     (tmp_path / "cache_manifest.json").write_text(json.dumps({"site.css": "site-0123.css"}))
     write(tmp_path / "errors", tmp_path)
-    assert 'href="/static/site-0123.css"' in (tmp_path / "errors" / "502.html").read_text()
+    assert 'href="/static/site-0123.css"' in (tmp_path / "errors" / place / "502.html").read_text()
 
 
 def test_the_command_needs_no_setting(tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("APP_", "MAIL_"))}
     command = [sys.executable, "-m", "app.error_pages", str(tmp_path)]
     subprocess.run(command, env=environ, check=True, timeout=60)
-    assert len(list(tmp_path.iterdir())) == 2 * len(DETAILS)
+    assert len(list(tmp_path.glob("*.*"))) == 2 * len(DETAILS)
+    assert len(list(tmp_path.glob("plain/*.html"))) == len(DETAILS)

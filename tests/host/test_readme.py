@@ -24,7 +24,10 @@ ALREADY_RUNNING = {"make test", "make lint"}  # this test is a part of the first
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    stack = Stack("nginx", copy_of_repository(tmp_path))
+    project = tmp_path / "myproject/app.py"  # of which the page speaks
+    project.parent.mkdir()
+    project.write_text("from wsgiref.simple_server import demo_app as app\n", encoding="utf-8")
+    stack = Stack("nginx", copy_of_repository(tmp_path / "checkout"))
     yield stack
     stack.remove()
 

@@ -221,7 +221,9 @@ def test_its_pages_may_have_scripts_and_forms_but_no_strangers_frame(served: Ser
 
 
 def test_its_packages_are_not_the_servers(shop: Served) -> None:
-    assert shop.site.get("/versions").json() == {"flask": "3.0.3", "werkzeug": "3.0.6"}
+    told = shop.site.get("/versions").json()
+    assert told.pop("from").startswith("/srv/project-venv/")
+    assert told == {"flask": "3.0.3", "werkzeug": "3.0.6"}
     ours = [
         "/srv/app/venv/bin/python",
         "-c",

@@ -5,6 +5,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import werkzeug
 from flask import Flask, Response, render_template, request
 
 
@@ -30,7 +31,7 @@ def create_app(config=None):
 
     @app.get("/versions")
     def versions():
-        return {name: version(name) for name in ("flask", "werkzeug")}
+        return {"flask": version("flask"), "werkzeug": version("werkzeug"), "from": werkzeug.__file__}
 
     @app.get("/stream")
     def stream():
