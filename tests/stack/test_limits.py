@@ -33,7 +33,6 @@ PER_MINUTE = 10  # attempts to log in
 PROCESSES, THREADS = 2, 8
 
 production = pytest.mark.production
-front_end = pytest.mark.front_end
 shared = pytest.mark.shared
 
 
@@ -170,7 +169,6 @@ def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> 
 
 
 @production
-@shared
 @pytest.mark.parametrize("kind", ["dripping header", "stopped body"])
 def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Place, kind: str) -> None:
     with ExitStack() as cleanup:
@@ -185,7 +183,6 @@ def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Pla
 
 
 @production
-@front_end
 def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Place) -> None:
     """More of them than there are threads; each asks for more than the kernel keeps for a connection."""
     site = stack.site
