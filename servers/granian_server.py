@@ -64,10 +64,11 @@ def serve(
         None,  # no metrics of its own
         1,  # thread for the network
         1,  # thread for files
-        threads,
+        # More than it takes connections: a view goes on without its client, and its thread is nobody else's.
+        10 * threads,
         30,  # seconds until a thread without work ends
-        # A process takes no connection that would wait for a thread: the other may have one free. None is
-        # kept between two requests: it would count.
+        # A process takes no connection that would wait: the other may have a thread free. None is kept
+        # between two requests: it would count.
         threads,
         "1",
         HTTP1Settings(keep_alive=False),
