@@ -5,6 +5,8 @@ Start: ``python -m servers.granian_server app.wsgi``. Reload with new code: ``SI
 Granian's own supervisor does not start where one that was killed has left its socket, and while it reloads
 it hears no signal and replaces nobody. So `servers.supervisor` has the processes, and in each is a worker of
 Granian's, used as `granian.server.mp` does. Settings: https://github.com/emmett-framework/granian#options
+
+What it does not tell the application: REQUEST_URI, and a header's value that is not ASCII (it is empty).
 """
 
 from __future__ import annotations
