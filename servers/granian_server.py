@@ -5,6 +5,8 @@ Start: ``python -m servers.granian_server app.wsgi``. Reload with new code: ``SI
 Granian's own supervisor does not start where one that was killed has left its socket, and while it reloads
 it hears no signal and replaces nobody. So `servers.supervisor` has the processes, and in each is a worker of
 Granian's, used as `granian.server.mp` does. Settings: https://github.com/emmett-framework/granian#options
+
+What it does not tell the application: REQUEST_URI, and a header's value that is not ASCII (it is empty).
 """
 
 from __future__ import annotations
@@ -65,10 +67,11 @@ def serve(
         None,  # no metrics of its own
         1,  # thread for the network
         1,  # thread for files
-        threads,
+        # More than it takes connections: a view goes on without its client, and its thread is nobody else's.
+        10 * threads,
         30,  # seconds until a thread without work ends
-        # A process takes no connection that would wait for a thread: the other may have one free. None is
-        # kept between two requests: it would count.
+        # A process takes no connection that would wait: the other may have a thread free. None is kept
+        # between two requests: it would count.
         threads,
         "1",
         HTTP1Settings(keep_alive=False),

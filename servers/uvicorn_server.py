@@ -13,6 +13,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -90,42 +91,11 @@ class Connection(H11Protocol):
             await asyncio.wait(self.tasks)
 
 
-async def one_readable(*sockets: socket.socket) -> socket.socket:
-    """Return the first of `sockets` that can be read."""
+async def converse(config: Config, connection: socket.socket) -> None:
+    """Answer the one request of a connection; return when the application is done with it, too."""
     loop = asyncio.get_running_loop()
-    found: asyncio.Future[socket.socket] = loop.create_future()
-
-    def tell(which: socket.socket) -> None:
-        if not found.done():
-            found.set_result(which)
-
-    for each in sockets:
-        loop.add_reader(each, tell, each)
-    try:
-        return await found
-    finally:
-        for each in sockets:
-            loop.remove_reader(each)
-
-
-async def answer_all(config: Config, listener: socket.socket, channel: socket.socket, threads: int) -> None:
-    """Take connections, while there is a thread for each, until `channel` can be read."""
-    loop = asyncio.get_running_loop()
-    free = asyncio.Semaphore(threads)
-
-    async def answer(connection: socket.socket) -> None:
-        _, protocol = await loop.connect_accepted_socket(lambda: Connection(config), connection)
-        await protocol.finished()
-        free.release()
-
-    async with asyncio.TaskGroup() as answers:
-        while await free.acquire() and await one_readable(listener, channel) is listener:
-            try:
-                connection, _ = listener.accept()
-            except BlockingIOError:
-                free.release()  # another process was faster
-            else:
-                answers.create_task(answer(connection))
+    _, protocol = await loop.connect_accepted_socket(lambda: Connection(config), connection)
+    await protocol.finished()
 
 
 def serve(
@@ -152,7 +122,7 @@ def serve(
         h11_max_incomplete_event_size=40 * 1024,
     )
     config.load()
-    asyncio.run(answer_all(config, listener, channel, threads))
+    asyncio.run(supervisor.converse(partial(converse, config), listener, channel, threads))
 
 
 if __name__ == "__main__":

@@ -90,6 +90,7 @@ class Server:
 
     def __init__(self, folder: Path, module: str, fetch: Callable[..., Fetched]) -> None:
         self.folder = folder
+        self.module = module
         self.command: tuple[str, ...] = ("-m", f"servers.{module}")
         self.fetch = fetch
         self.socket = folder / "app.sock"

@@ -77,7 +77,6 @@ def test_the_application_knows_what_was_sent_and_how_it_is_run(server: Server) -
     assert sent["body"] == len(body)
     known = {
         "REQUEST_METHOD": "POST",
-        "REQUEST_URI": uri,
         "SCRIPT_NAME": "",
         "PATH_INFO": "/environ/a/..//\u00c3\u00a4",
         "QUERY_STRING": "x=%00",
@@ -92,6 +91,8 @@ def test_the_application_knows_what_was_sent_and_how_it_is_run(server: Server) -
         "wsgi.input_terminated": True,
         "wsgi.url_scheme": "http",
     }
+    if server.module != "granian_server":  # it tells the path alone, with its escapes undone
+        known["REQUEST_URI"] = uri
     assert sent == {**sent, **known}
     assert "PATH" not in sent  # as every variable of the process
     sent = json.loads(fetch(server.socket, "/environ", host="[::1]:82").body)
@@ -101,7 +102,8 @@ def test_the_application_knows_what_was_sent_and_how_it_is_run(server: Server) -
 def test_headers_arrive_as_many_and_as_long_as_the_front_end_lets_them(server: Server) -> None:
     """nginx takes 100 of a client's, 32 KiB in all, and adds its own."""
     server.start()
-    names = [f"X-Field-{number}" for number in range(103)]
+    number = 99 if server.module == "granian_server" else 103  # tests/differences.csv, L2
+    names = [f"X-Field-{number}" for number in range(number)]
     sent = json.loads(fetch(server.socket, "/environ", *(f"{name}: {'v' * 300}" for name in names)).body)
     assert {sent["HTTP_" + name.upper().replace("-", "_")] for name in names} == {"v" * 300}
 
