@@ -20,7 +20,7 @@ file=$(realpath "$file")
 folder=$(dirname "$file")
 while [ -e "$folder/__init__.py" ]; do folder=$(dirname "$folder"); done
 unreadable=$(cd "$folder" && find . -name '.?*' -prune -o \( -type d -o -name '*.py' \) ! -perm -o=r -print -quit)
-[ -z "$unreadable" ] || die "the containers' users cannot read $folder/${unreadable#./}. Run 'chmod -R go+rX $folder', and try again."
+[ -z "$unreadable" ] || die "the containers' users cannot read $folder${unreadable#.}. Run 'chmod -R go+rX $folder', and try again."
 # Flask's are beside the module, others' beside the package.
 static=
 for place in "$(dirname "$file")" "$folder"; do
