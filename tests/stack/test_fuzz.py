@@ -83,7 +83,7 @@ def malformed(dice: random.Random) -> bytes:
     start, sound, body = dice.choice(SOUND)
     words = start.split(b" ")
     lines = [b"Host: localhost", b"Connection: close", *sound]
-    ends = [b"\r\n"] * 200
+    ends = [b"\r\n"] * 400
     changes: list[tuple[float, bytes | None]] = []
     for _ in range(dice.choice([1, 1, 1, 2, 3])):
         match dice.randrange(12):
