@@ -16,8 +16,6 @@ import pytest
 from tests.stacks import Stack
 from tests.wire import Answer, MalformedError, Place, request
 
-pytestmark = pytest.mark.xdist_group("scan")
-
 WARM_UP, REQUESTS = 500, 2000
 # What a profile may hold more after the requests than before: buffers of a few connections.
 GROWTH_MIB = 24
@@ -83,7 +81,7 @@ def malformed(dice: random.Random) -> bytes:
     start, sound, body = dice.choice(SOUND)
     words = start.split(b" ")
     lines = [b"Host: localhost", b"Connection: close", *sound]
-    ends = [b"\r\n"] * 200
+    ends = [b"\r\n"] * 400
     changes: list[tuple[float, bytes | None]] = []
     for _ in range(dice.choice([1, 1, 1, 2, 3])):
         match dice.randrange(12):

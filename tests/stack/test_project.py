@@ -1,4 +1,4 @@
-"""APP=FILE.py:NAME: applications that were not written for this repository, behind every profile."""
+"""APP=FILE.py:NAME: applications that were not written for this repository, behind each front end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.verify.command import run
 from tests.wire import Place, request
 from verify.check import CHECKS
 
-pytestmark = [pytest.mark.production, pytest.mark.xdist_group("project")]
+pytestmark = [pytest.mark.production, pytest.mark.shared, pytest.mark.xdist_group("project")]
 
 LIMIT = 10 * 1024 * 1024
 # What APP says, and a word of the first page with the file where it stands.

@@ -16,7 +16,7 @@ from tests.faults import Load, visitors
 from tests.stacks import Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
-pytestmark = pytest.mark.xdist_group("reload")
+pytestmark = pytest.mark.xdist_group("faults")
 
 Note = Callable[[str, Load], None]
 # How the servers write the limit of 10 MiB.
@@ -114,7 +114,7 @@ def hello(stack: Stack) -> set[str]:
 
 
 @pytest.mark.production
-@pytest.mark.parametrize("times", [1, 5])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.front_end), 5])
 def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, note: Note, times: int) -> None:
     view = stack.folder / "app/guide/application.py"
     title = "F3 reload: new code" if times == 1 else f"F3 reload: new code, {times} in a row"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.stacks import Stack, copy_of_repository, until
 
-pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("sabotage")]
+pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("others")]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.figures import FIGURES, SUITES
 from tests.stacks import Stack
 from tests.wire import Place, request
 
-pytestmark = [pytest.mark.production, pytest.mark.shared, pytest.mark.xdist_group("scan")]
+pytestmark = [pytest.mark.production, pytest.mark.shared]
 # What a client of any age may offer; OpenSSL calls what it does by default level 1 or 2.
 ANYTHING = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
 
