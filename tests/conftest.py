@@ -40,6 +40,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each chosen profile; the tests of a profile stay on one worker."""
     if "profile" in metafunc.fixturenames:
         names = metafunc.config.getoption("--profiles").split(",")
+        if len(names) > 1 and metafunc.definition.path.parent.name != "contract":
+            names = [name for name in names if not PROFILES[name].trial]
         marked = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
         metafunc.parametrize("profile", marked, scope="session")
 
