@@ -1,0 +1,38 @@
+"""Tests of a group share a stack: pytest-xdist must keep them in one process."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+GROUPED = """
+import pytest
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in "ab"])
+def test_it(name, number):
+    pass
+"""
+
+
+def test_tests_of_a_group_run_in_one_process(tmp_path: Path) -> None:
+    """pytest 9.2 and pytest-xdist 3.8 do not: every process would start a stack for each profile."""
+    (tmp_path / "test_grouped.py").write_text(GROUPED, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-v",
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    ran = re.findall(r"^\[(gw\d)\].*PASSED .*\[\d-([ab])\]", done.stdout, re.M)
+    assert len(ran) == 8
+    assert len({(process, group) for process, group in ran}) == 2
