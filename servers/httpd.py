@@ -25,6 +25,8 @@ from pathlib import Path
 from threading import Thread
 
 CODE = Path(__file__).resolve().parent.parent
+# By Debian's name for it: what takes httpd's arguments.
+HTTPD = os.environ.get("APACHE_HTTPD", "/usr/sbin/apache2")
 # Loads the application, where httpd is root's: the user of WSGIDaemonProcess.
 USER = "app"
 
@@ -67,7 +69,7 @@ class Httpd:
             left_behind.unlink(missing_ok=True)
         self.stop_at: float | None = None
         self.process = subprocess.Popen(
-            ["/usr/sbin/apache2", "-D", "FOREGROUND"],
+            [HTTPD, "-D", "FOREGROUND"],
             # The access log says that its times are UTC's.
             env={**os.environ, "APACHE_PID_FILE": str(pid_file), "TZ": "UTC"},
             stderr=subprocess.PIPE,
@@ -110,7 +112,7 @@ def sound() -> bool:
     """Return whether httpd takes its configuration and the application starts; say what is wrong."""
     user = USER if os.geteuid() == 0 else None
     checks = (
-        subprocess.run(["/usr/sbin/apache2", "-t"], capture_output=True, text=True, check=False),
+        subprocess.run([HTTPD, "-t"], capture_output=True, text=True, check=False),
         subprocess.run(
             ["venv/bin/python", "-B", "-c", "import app.wsgi"],  # noqa: S607  of CODE
             capture_output=True, text=True, check=False,

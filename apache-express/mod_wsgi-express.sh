@@ -1,0 +1,31 @@
+#!/bin/bash
+# httpd as mod_wsgi-express sets it up; the arguments are httpd's own: -D FOREGROUND, or -t.
+set -euo pipefail
+
+# Of each httpd its own, as servers/httpd.py has two for a while.
+root=${APACHE_PID_FILE%.pid}
+
+options=(
+    # Its own port is shut by the site file, which opens those of the site.
+    --host 127.0.0.1 --port 8000
+    --include-file /etc/apache2/sites-available/app.conf
+    --server-root "$root" --pid-file "$APACHE_PID_FILE" --log-directory "$APACHE_LOG_DIR" --error-log-name error.log
+    --mime-types /etc/mime.types
+    --user "$APACHE_RUN_USER" --group "$APACHE_RUN_GROUP" --working-directory /srv/app --python-path /srv/app
+    # threads: as many as httpd's, for who sends a body slowly holds one. Default: 1 and 5
+    --processes 2 --threads 128
+    # Enough that 200 slow clients do no harm; all at the start, and none ends when load goes.
+    --server-mpm event --max-clients 256 --initial-workers 1 --minimum-spare-workers 0.1 --maximum-spare-workers 1
+    # How long the application may let httpd wait, then 504. Not --request-timeout, which ends the whole process.
+    --socket-timeout 60 --request-timeout 0
+    # What a request may still take when its process is to end; default: 5 s
+    --shutdown-timeout 30
+    --chunked-request
+    # The site file and the application have figures of their own; default: 10 MiB, but see "Limits" there.
+    --limit-request-body 0
+    # A reload is servers/httpd.py's business.
+    --disable-reloading
+)
+mkdir -p "$root"
+/srv/app/venv/bin/mod_wsgi-express setup-server /srv/apache/app.wsgi "${options[@]}" >/dev/null
+exec bash "$root/apachectl" "$@"
