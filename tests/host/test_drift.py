@@ -95,6 +95,7 @@ PLACES: dict[str, dict[str, Literal | Default]] = {
     },
     "view": {
         "apache": Literal(SITE["apache"], r" (?:socket-)?timeout=(\d+)\b", " s"),
+        "apache-express": Literal("apache-express/mod_wsgi-express.sh", r"--socket-timeout (\d+)", " s"),
         "nginx": Default("_read_timeout", f"{NGINX}ngx_http_proxy_module.html#proxy_read_timeout"),
         "lighttpd": Literal(SITE["lighttpd"], r'"read-timeout" => (\d+),$', " s"),
     },
