@@ -68,7 +68,7 @@ class Httpd:
         for left_behind in (self.pid_file, self.leaving):
             left_behind.unlink(missing_ok=True)
         self.stop_at: float | None = None
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603  what the administrator names
             [HTTPD, "-D", "FOREGROUND"],
             # The access log says that its times are UTC's.
             env={**os.environ, "APACHE_PID_FILE": str(pid_file), "TZ": "UTC"},
@@ -112,7 +112,7 @@ def sound() -> bool:
     """Return whether httpd takes its configuration and the application starts; say what is wrong."""
     user = USER if os.geteuid() == 0 else None
     checks = (
-        subprocess.run([HTTPD, "-t"], capture_output=True, text=True, check=False),
+        subprocess.run([HTTPD, "-t"], capture_output=True, text=True, check=False),  # noqa: S603  as above
         subprocess.run(
             ["venv/bin/python", "-B", "-c", "import app.wsgi"],  # noqa: S607  of CODE
             capture_output=True, text=True, check=False,
