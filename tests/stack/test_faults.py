@@ -178,7 +178,7 @@ def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: St
 
         until(lambda: len(new()) > 20, "a new worker answers in place of the killed one")
     note("F2 SIGKILL of a worker", load)
-    # 2 s, where loading the application beside this load takes half a second; a slower machine needs more for that.
+    # 2 s where loading the application beside this load takes half a second; a slower machine needs longer.
     assert min(new()) - killed < max(2, 1 + 2 * loading), f"loading takes {loading:.1f} s here"
     assert len(load.failures) <= 8, load.failures
     assert all(visit.begun < killed + 0.1 for visit in load.failures)
