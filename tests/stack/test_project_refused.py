@@ -141,12 +141,12 @@ def test_nothing_is_left_where_nothing_ran(stack: Own, app: Path) -> None:
 
 
 def test_variables_of_a_file_reach_it(stack: Own, tmp_path: Path) -> None:
-    (tmp_path / "variables").write_text("GREETING=It is $served\n", encoding="utf-8")
+    (tmp_path / "variables").write_text("GREETING=It is served by name\n", encoding="utf-8")
     text = HELLO.replace("It is served", "%s").replace('>"]', ">\" % os.environ['GREETING'].encode()]")
     (stack.project / "app.py").write_text(f"import os\n{text}", encoding="utf-8")
     said = stack.up_with(f"{stack.project}/app.py", APP_ENV=str(tmp_path / "variables"))
     assert said.returncode == 0, said.stdout
-    assert "It is $served" in stack.site.get("/").text
+    assert "It is served by name" in stack.site.get("/").text
 
 
 def test_without_app_our_own_comes_back_and_the_data_stay(stack: Own) -> None:
