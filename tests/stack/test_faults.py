@@ -167,9 +167,6 @@ def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: St
     victim = next(iter(before))
     with visitors(stack, 16, pause=0.1) as load:
         until(lambda: len(load.visits) > 200, "the load is there")
-        asked = time.monotonic()
-        stack.execute(stack.app, "sh", "-c", stack.app.labels["reload.check"])
-        loading = time.monotonic() - asked
         stack.signal("KILL", [victim])
         killed = time.monotonic()
 
@@ -178,8 +175,7 @@ def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: St
 
         until(lambda: len(new()) > 20, "a new worker answers in place of the killed one")
     note("F2 SIGKILL of a worker", load)
-    # 2 s where loading the application beside this load takes half a second; a slower machine needs longer.
-    assert min(new()) - killed < max(2, 1 + 2 * loading), f"loading takes {loading:.1f} s here"
+    assert min(new()) - killed < 2
     assert len(load.failures) <= 8, load.failures
     assert all(visit.begun < killed + 0.1 for visit in load.failures)
 
