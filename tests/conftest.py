@@ -36,12 +36,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(faults)
 
 
+def asked_of(config: pytest.Config, file: Path) -> list[str]:
+    """Return the chosen profiles that the tests of a file are for: in a run of several not those in trial."""
+    chosen = str(config.getoption("--profiles")).split(",")
+    if len(chosen) > 1 and file.parent.name != "contract":
+        return [name for name in chosen if not PROFILES[name].trial]
+    return chosen
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each chosen profile; the tests of a profile stay on one worker."""
     if "profile" in metafunc.fixturenames:
-        names = metafunc.config.getoption("--profiles").split(",")
-        if len(names) > 1 and metafunc.definition.path.parent.name != "contract":
-            names = [name for name in names if not PROFILES[name].trial]
+        names = asked_of(metafunc.config, metafunc.definition.path)
         marked = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
         metafunc.parametrize("profile", marked, scope="session")
 
@@ -51,10 +57,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     What is left out is no test of that profile, so it is not skipped; differences.csv says why.
     """
-    chosen = str(config.getoption("--profiles")).split(",")
-    # The first profile of each front end, and of each that has variants.
-    shows = {PROFILES[name].front: name for name in reversed(chosen)}
-    shows_shared = {sibling(PROFILES[name].front): name for name in reversed(chosen)}
 
     def is_meant(item: pytest.Item) -> bool:
         if "profile" not in getattr(item, "fixturenames", ()):
@@ -62,9 +64,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         profile = PROFILES[getattr(item, "callspec").params["profile"]]  # noqa: B009  not every Item has one
         if item.get_closest_marker("production") and profile.name not in PRODUCTION:
             return False
+        # The first profile that has the same front end, or one of which both are variants, shows it.
+        asked = [PROFILES[name] for name in asked_of(config, item.path)]
         if item.get_closest_marker("shared"):
-            return shows_shared[sibling(profile.front)] == profile.name
-        return not item.get_closest_marker("front_end") or shows[profile.front] == profile.name
+            return profile == next(p for p in asked if sibling(p.front) == sibling(profile.front))
+        if item.get_closest_marker("front_end"):
+            return profile == next(p for p in asked if p.front == profile.front)
+        return True
 
     kept = [item for item in items if is_meant(item)]
     if config.getoption("--attach"):  # the rest asks nothing of the stack that is there

@@ -1,0 +1,41 @@
+"""Which tests a run asks of which profiles: none is asked of nobody."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.profiles import PROFILES, ROOT
+
+# Of what a variant shares with its sibling; of a front end's own files; of the application server.
+SHARED = "tests/stack/test_ipv6.py"
+FRONT_END = "tests/stack/test_verify.py"
+SERVER = "tests/stack/test_fuzz.py"
+CONTRACT = "tests/contract/test_guide_application.py"
+
+
+@pytest.mark.parametrize(
+    ("file", "profiles", "asked"),
+    [
+        # nginx is held to the whole contract, the others are in trial.
+        (SHARED, "waitress,nginx-fastcgi,nginx", {"nginx"}),
+        (FRONT_END, "waitress,nginx,dev", {"nginx"}),
+        (SERVER, "waitress,nginx", {"nginx"}),
+        (CONTRACT, "waitress,nginx", {"waitress", "nginx"}),
+        # One alone is asked all.
+        (SHARED, "nginx-fastcgi", {"nginx-fastcgi"}),
+        (FRONT_END, "waitress", {"waitress"}),
+        (SERVER, "waitress", {"waitress"}),
+        # Front ends that are no variants of each other have nothing in common.
+        (SHARED, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),
+        (FRONT_END, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),
+    ],
+)
+def test_run_asks(file: str, profiles: str, asked: set[str]) -> None:
+    command = [sys.executable, "-m", "pytest", file, "--profiles", profiles, "--collect-only", "-q"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    names = "|".join(sorted(PROFILES, key=len, reverse=True))  # nginx-fastcgi is not nginx
+    assert set(re.findall(rf"(?<=[\[-])(?:{names})(?=[\]-])", done.stdout)) == asked, done.stdout
