@@ -1,5 +1,7 @@
 """Have uWSGI load new code: ``python -m servers.uwsgi_reload``; returns when no process has the old.
 
+Exits with a sentence where one still has it after `PATIENCE`.
+
 uWSGI passes over a request to reload while it is at one, so that the newest code would not come into service.
 """
 
@@ -7,16 +9,24 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 
+PATIENCE = 90
+"""Seconds: each of two processes may take 25 to finish (`worker-reload-mercy`), and loads the application."""
+
+
 def main() -> None:
     """Ask again until each process that is there now has gone."""
+    deadline = time.monotonic() + PATIENCE
     master = int(Path("/run/app/uwsgi.pid").read_text(encoding="ascii"))
     children = Path(f"/proc/{master}/task/{master}/children")
     old = set(children.read_text(encoding="ascii").split())
     while old & set(children.read_text(encoding="ascii").split()):
+        if time.monotonic() > deadline:
+            sys.exit(f"error: uWSGI still has old code after {PATIENCE} s; look at its log, and restart it.")
         os.kill(master, signal.SIGHUP)
         time.sleep(1)
 

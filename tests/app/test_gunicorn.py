@@ -1,0 +1,34 @@
+"""servers/gunicorn.conf.py: what no test of a stack can see."""
+
+from __future__ import annotations
+
+import runpy
+from types import SimpleNamespace
+
+import pytest
+
+from app.config import MAX_BODY_BYTES
+from tests.profiles import ROOT
+
+
+def taken(monkeypatch: pytest.MonkeyPatch, body: int | None) -> int:
+    """Return how much of a body is taken after its answer; None is one that never ends."""
+    monkeypatch.setenv("PORT", "8000")
+    configuration = runpy.run_path(str(ROOT / "servers/gunicorn.conf.py"))
+    sizes: list[int] = []
+
+    def read(size: int) -> bytes:
+        sizes.append(size if body is None else min(size, body - sum(sizes)))
+        return bytes(sizes[-1])
+
+    configuration["post_request"](None, SimpleNamespace(body=SimpleNamespace(read=read)), None, None)
+    return sum(sizes)
+
+
+def test_rest_of_a_body_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert taken(monkeypatch, MAX_BODY_BYTES - 1) == MAX_BODY_BYTES - 1
+
+
+def test_body_that_never_ends_is_not_taken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a hosted platform no front end bounds it."""
+    assert taken(monkeypatch, None) == MAX_BODY_BYTES
