@@ -13,7 +13,6 @@ import sys
 import time
 from pathlib import Path
 
-
 PATIENCE = 90
 """Seconds: each of two processes may take 25 to finish (`worker-reload-mercy`), and loads the application."""
 
