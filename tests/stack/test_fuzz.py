@@ -19,8 +19,6 @@ from tests.wire import Answer, MalformedError, Place, request
 WARM_UP, REQUESTS = 500, 2000
 # What a profile may hold more after the requests than before: buffers of a few connections.
 GROWTH_MIB = 24
-# httpd's 256 threads for the application are used for the first time meanwhile: 29 MiB were seen.
-GROWTH_MIB_OF_APACHE = 48
 SECONDS = 60
 
 # Sound requests, as the mutations find them: start line, header lines, body.
@@ -183,8 +181,7 @@ def test_T5_malformed_requests_harm_nobody(stack: Stack) -> None:
     print(f"{dict(sorted(statuses.items()))}; {grown} MiB more; {took:.0f} s")
     assert processes(stack) == running
     assert oom_kills(stack) == [False, False]
-    bound = GROWTH_MIB_OF_APACHE if stack.profile.name == "apache" else GROWTH_MIB
-    assert max(grown.values()) <= bound
+    assert max(grown.values()) <= GROWTH_MIB
     assert sum(statuses.values()) > REQUESTS / 2, "most are answered"
     assert plain.ask(request("GET /application/hello HTTP/1.1", "Host: localhost")).text == "Hello World"
     assert took < SECONDS
