@@ -41,18 +41,32 @@ def _bind_migrate(app: Flask) -> None:
     Migrate(app, db, directory=str(MIGRATIONS))
 
 
-def init_db() -> None:
-    """Create or upgrade both databases; two that start at once wait for each other."""
+def _upgrade() -> None:
     from flask_migrate import upgrade
 
     if "migrate" not in current_app.extensions:
         _bind_migrate(current_app)
+    upgrade()
+
+
+def _revision() -> str | None:
+    """Return the revision of the schema, or None where there is none, or no database that answers."""
+    try:
+        return db.session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except SQLAlchemyError:
+        return None
+
+
+def init_db() -> None:
+    """Create or upgrade both databases; two that start at once wait for each other."""
     own = Path(current_app.config["SQLITE_DATABASE"])
     with own.with_suffix(".lock").open("w") as lock:
         fcntl.flock(
             lock, fcntl.LOCK_EX
         )  # who changes the journal's mode while another does is refused at once
-        upgrade()
+        if _revision() != HEAD:
+            db.session.remove()  # its connection would be in the way of the change
+            _upgrade()
         if db.engine.dialect.name == "sqlite":
             with db.engine.connect() as connection:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -73,9 +87,8 @@ def _init_own() -> None:
 
 def schema_problem() -> str | None:
     """Say in a sentence why the database cannot serve, or None where it can."""
-    try:
-        revision = db.session.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    except SQLAlchemyError:
+    revision = _revision()
+    if revision is None:
         return "The database does not answer, or init-db has not run."
     if revision != HEAD:
         return f"The schema is at revision {revision}, this code needs {HEAD}: run init-db."

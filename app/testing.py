@@ -54,11 +54,11 @@ def echo(_rest: str = "") -> ResponseReturnValue:
 
 @blueprint.get("/wait")
 def wait() -> ResponseReturnValue:
-    """Answer after ``?seconds=``, in which nothing is sent."""
+    """Answer after ``?seconds=``, in which nothing is sent; name the process."""
     seconds = request.args.get("seconds", 1.0, float)
     with _running(_streams()):
         time.sleep(seconds)
-    return jsonify(waited=seconds)
+    return jsonify(waited=seconds, process=os.getpid())
 
 
 @blueprint.get("/fail")

@@ -17,7 +17,7 @@ say "Building the images of $* (what did not change is cached)"
 if ! docker compose "${profiles[@]}" --progress plain build 2>&1 | tee "$log" |
     awk '/^#[0-9]+ \[.* [0-9]+\/[0-9]+\] / && !/\] FROM / { head[$1] = substr($0, length($1) + 2, 96); next }
          $2 == "CACHED" { delete head[$1]; next }
-         $1 in head { print "    " head[$1]; fflush(); delete head[$1] }'; then
+         $1 in head && !shown[$1]++ { print "    " head[$1]; fflush() }'; then
     tail -n 20 "$log" >&2
     failure='Failed to fetch|Could not (resolve|connect)|Temporary failure|Connection (refused|timed out)|ENOTFOUND|ECONNREFUSED|EAI_AGAIN|ETIMEDOUT|NewConnectionError|NameResolutionError|No matching distribution'
     if grep -qE "$failure" "$log"; then

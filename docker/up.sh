@@ -71,7 +71,7 @@ fi
 
 # ---- from here on the running stack changes ----
 mapfile -t wanted < <(docker compose --profile "$profile" config --services)
-for service in $(docker compose --profile '*' ps --all --services); do
+for service in $(docker ps --all --filter "label=com.docker.compose.project=$STACK" --format '{{.Label "com.docker.compose.service"}}'); do
     if [[ " ${wanted[*]} " != *" $service "* ]]; then
         say "Removing $service, which $profile does not need (the data stays)"
         "${compose[@]}" --profile '*' rm --stop --force "$service"

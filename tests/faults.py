@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tests.stacks import Stack
 
 PAGE = "/templates/"
-"""What visitors ask for: a page, which names the process that made it."""
+"""What visitors ask for: an answer that names the process that made it."""
+NAMED = re.compile(r"""process(?: <b>|": ?)(\d+)""")
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Load:
 
 
 @contextmanager
-def visitors(stack: Stack, number: int = 8, pause: float = 0.02) -> Iterator[Load]:
-    """Have `number` visitors ask for a page again and again, every other one by TLS.
+def visitors(stack: Stack, number: int = 8, page: str = PAGE) -> Iterator[Load]:
+    """Have `number` visitors ask for `page` again and again, every other one by TLS.
 
     Each request opens a connection: a server may close one that idles at any time (RFC 9112, 9.3), and a
     request that was just sent on it is lost without anybody's fault.
@@ -64,16 +65,16 @@ def visitors(stack: Stack, number: int = 8, pause: float = 0.02) -> Iterator[Loa
 
     def visit(begin: Callable[[], requests.Session]) -> None:
         with begin() as site:
-            # The pause (seconds) bounds the load: this machine's cores are the servers', too.
-            while not stop.wait(pause):
+            # The pause bounds the load: this machine's cores are the servers', too.
+            while not stop.wait(0.02):
                 begun = time.monotonic()
                 failure, process = "", None
                 try:
-                    page = site.get(PAGE, headers={"Connection": "close"}, timeout=90)
-                    found = re.search(r"process <b>(\d+)</b>", page.text)
+                    answer = site.get(page, headers={"Connection": "close"}, timeout=90)
+                    found = NAMED.search(answer.text)
                     process = int(found[1]) if found else None
-                    if page.status_code != 200:
-                        failure = f"status {page.status_code}"
+                    if answer.status_code != 200:
+                        failure = f"status {answer.status_code}"
                 except requests.RequestException as error:
                     failure = repr(error)
                 load.visits.append(Visit(begun, time.monotonic(), failure, process))

@@ -143,6 +143,13 @@ def test_alembic_is_loaded_for_commands_alone(environ: dict[str, str]) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, printed, "")
 
 
+def test_alembic_is_not_loaded_where_there_is_nothing_to_upgrade(app: Flask) -> None:
+    """It is most of what init-db adds to a start of the site."""
+    with app.app_context(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.database._upgrade", lambda: pytest.fail("upgraded"))
+        init_db()
+
+
 def test_models_and_migrations_agree(app: Flask) -> None:
     with app.app_context(), db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -210,7 +217,7 @@ def _folder_gone(settings: Settings) -> None:
     ("harm", "detail"),
     [
         (_other_revision, "The schema is at revision 0000, this code needs 0001: run init-db."),
-        (_no_revision, "The schema is at revision None, this code needs 0001: run init-db."),
+        (_no_revision, "The database does not answer, or init-db has not run."),
         (_junk, "The database does not answer, or init-db has not run."),
         (_folder_gone, "The database does not answer, or init-db has not run."),
     ],

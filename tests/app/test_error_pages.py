@@ -1,17 +1,20 @@
-"""app/error_pages.py: what the front ends answer with where the application does not."""
+"""servers/error_pages.py: what the front ends answer with where the application does not."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from werkzeug.exceptions import default_exceptions
 
-from app.error_pages import DETAILS, REQUEST_ID, write
+from app.errors import as_dict
+from servers.error_pages import DETAILS, REQUEST_ID, write
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+ROOT = Path(__file__).parents[2]
 PAGES = pytest.mark.parametrize("place", [".", "plain"])
 
 
@@ -37,10 +41,10 @@ def test_each_status_has_a_page_with_one_sentence_and_the_request_s_id(
 
 
 @pytest.mark.parametrize("status", DETAILS)
-def test_each_status_has_the_same_as_json(folder: Path, status: int) -> None:
+def test_each_status_is_json_as_the_application_s_own(folder: Path, status: int) -> None:
     data = json.loads((folder / f"{status}.json").read_text().replace(REQUEST_ID, "0" * 32))
-    assert data.pop("error")
-    assert data == {"status": status, "detail": DETAILS[status], "request_id": "0" * 32}
+    error = default_exceptions[status](description=DETAILS[status])
+    assert data == as_dict(error, "0" * 32)
 
 
 @PAGES
@@ -72,9 +76,19 @@ def test_the_pages_use_the_fingerprinted_names(tmp_path: Path, place: str) -> No
     assert 'href="/static/site-0123.css"' in (tmp_path / "errors" / place / "502.html").read_text()
 
 
+def test_the_pages_do_not_change_with_the_application_s_code(tmp_path: Path) -> None:
+    """What an image has of it when they are made; an edited view would have them made anew."""
+    shutil.copytree(ROOT / "app/templates", tmp_path / "app/templates")
+    (tmp_path / "servers").mkdir()
+    shutil.copy(ROOT / "servers/error_pages.py", tmp_path / "servers")
+    command = [sys.executable, "servers/error_pages.py", "pages"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    assert "Flask, deployed" in (tmp_path / "pages/502.html").read_text()
+
+
 def test_the_command_needs_no_setting(tmp_path: Path) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("APP_", "MAIL_"))}
-    command = [sys.executable, "-m", "app.error_pages", str(tmp_path)]
+    command = [sys.executable, "servers/error_pages.py", str(tmp_path)]
     subprocess.run(command, env=environ, check=True, timeout=60)
     assert len(list(tmp_path.glob("*.*"))) == 2 * len(DETAILS)
     assert len(list(tmp_path.glob("plain/*.html"))) == len(DETAILS)

@@ -11,10 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app import create_app, error_pages
+from app import create_app
 from app.config import Settings
 from app.database import init_db
 from app.guide import CHAPTERS
+from servers import error_pages
 
 ROOT = "http://localhost"
 

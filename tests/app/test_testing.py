@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import replace
 from hashlib import sha256
@@ -37,7 +38,7 @@ def test_echo_tells_what_arrived(client: FlaskClient, method: str) -> None:
 
 
 def test_wait_waits(client: FlaskClient) -> None:
-    assert client.get("/test/wait?seconds=0.01").json == {"waited": 0.01}
+    assert client.get("/test/wait?seconds=0.01").json == {"waited": 0.01, "process": os.getpid()}
 
 
 def test_streams_are_counted_while_they_run(client: FlaskClient) -> None:

@@ -162,11 +162,11 @@ def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -
 @pytest.mark.alone
 @production
 def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: Stack, note: Note) -> None:
-    """16 visitors over two processes with 4 threads: at most 8 of their requests are with either."""
+    """16 visitors and two processes, all busy: at most 8 of the requests are with the one that dies."""
     before = stack.workers()
     victim = next(iter(before))
-    with visitors(stack, 16, pause=0.1) as load:
-        until(lambda: len(load.visits) > 200, "the load is there")
+    with visitors(stack, 16, "/test/wait?seconds=0.2") as load:
+        until(lambda: len(load.visits) > 100, "the load is there")
         stack.signal("KILL", [victim])
         killed = time.monotonic()
 
@@ -176,7 +176,7 @@ def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: St
         until(lambda: len(new()) > 20, "a new worker answers in place of the killed one")
     note("F2 SIGKILL of a worker", load)
     assert min(new()) - killed < 2
-    assert len(load.failures) <= 8, load.failures
+    assert 1 <= len(load.failures) <= 8, load.failures
     assert all(visit.begun < killed + 0.1 for visit in load.failures)
 
 

@@ -1,25 +1,23 @@
 """The error pages of the front ends, in the look of the application's own: HTML and JSON for each status.
 
-``python -m app.error_pages FOLDER [STATIC-FOLDER]`` writes them when an image is built; it needs no secret
-and no database, and knows ``APP_PREFIX``. The front end puts the request's id where the SSI tag stands. In
-``plain/`` are the pages of a site that is another application's: without our name and chapters.
+``python servers/error_pages.py FOLDER [STATIC-FOLDER]`` writes them when an image is built, from the
+templates of the application and nothing else of it; it knows ``APP_PREFIX``. The front end puts the
+request's id where the SSI tag stands. In ``plain/`` are the pages of a site that is another application's:
+without our name.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
-from flask import render_template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from werkzeug.exceptions import default_exceptions
 
-from app import create_app
-from app.config import Settings
-from app.errors import as_dict
-
+TEMPLATES = Path(__file__).resolve().parents[1] / "app" / "templates"
 REQUEST_ID = Markup('<!--#echo var="request_id" -->')
 
 # What happened, and what to do next.
@@ -44,26 +42,29 @@ DETAILS = {
 
 def write(folder: Path, static_folder: Path | None = None, *, prefix: str = "") -> None:
     """Write `<status>.html` and `<status>.json` into `folder`, with the names that `static_folder` gives."""
-    with tempfile.TemporaryDirectory() as empty:
-        settings = Settings(
-            secret_key="none: nothing is signed on these pages",  # noqa: S106
-            data_folder=Path(empty),
-            upload_folder=Path(empty),
-            database_url="sqlite://",
-            prefix=prefix,
-            static_folder=static_folder,
-        )
-        app = create_app(settings)
-        (folder / "plain").mkdir(parents=True, exist_ok=True)
-        for status, detail in DETAILS.items():
-            error = default_exceptions[status](description=detail)
-            known = {"error": error, "beforehand": True, "request_id": lambda: REQUEST_ID}
-            with app.test_request_context():
-                for page, template in {"": "error.html", "plain/": "plain-error.html"}.items():
-                    text = render_template(template, **known) + "\n"
-                    (folder / f"{page}{status}.html").write_text(text, encoding="utf-8")
-                data = app.json.dumps(as_dict(error, "REQUEST_ID")).replace("REQUEST_ID", REQUEST_ID)
-            (folder / f"{status}.json").write_text(data + "\n", encoding="utf-8")
+    manifest = static_folder / "cache_manifest.json" if static_folder else None
+    names = json.loads(manifest.read_text(encoding="utf-8")) if manifest and manifest.exists() else {}
+
+    def url_for(endpoint: str, filename: str = "") -> str:
+        return f"{prefix}/static/{names.get(filename, filename)}" if endpoint == "static" else f"{prefix}/"
+
+    loader = FileSystemLoader(TEMPLATES)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    environment.globals.update(
+        url_for=url_for, request_id=lambda: REQUEST_ID, get_flashed_messages=lambda **_: (),
+        beforehand=True, chapters=(),
+    )  # fmt: skip
+    (folder / "plain").mkdir(parents=True, exist_ok=True)
+    for status, detail in DETAILS.items():
+        error = default_exceptions[status](description=detail)
+        for page, template in {"": "error.html", "plain/": "plain-error.html"}.items():
+            text = environment.get_template(template).render(error=error)
+            (folder / f"{page}{status}.html").write_text(text, encoding="utf-8")
+        data = {"status": status, "error": error.name, "detail": detail, "request_id": "REQUEST_ID"}
+        text = json.dumps(data, sort_keys=True).replace("REQUEST_ID", REQUEST_ID) + "\n"
+        (folder / f"{status}.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
