@@ -10,9 +10,11 @@ readonly log=/var/log/dockerd.log
 readonly pidfile=/run/docker.pid
 
 engine_answers() { have docker && docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
-plugins_answer() { docker compose version >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1; }
+plugins_answer() { have docker && docker compose version >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1; }
 
-if engine_answers && plugins_answer; then
+# At once: it is asked at the start of all that make does.
+plugins_answer &
+if engine_answers && wait $!; then
     exit 0
 fi
 

@@ -62,6 +62,10 @@ for variable in "${ports[@]}"; do
     [ -z "$by" ] || die "port ${!variable} is taken by $by. Stop that, or choose another port: make up PROFILE=$profile $variable=$((${!variable} + 1))"
 done
 
+# Compose takes its time to say so: asked while images are built.
+COMPOSE_FILE=${COMPOSE_FILE:-compose.yaml}${APP:+:$scratch/project.yaml} \
+    docker compose --profile "$profile" config --services >"$scratch/services" &
+listing=$!
 docker/images.sh "$profile"
 docker/certs.sh
 if [ -n "${APP:-}" ]; then
@@ -69,9 +73,36 @@ if [ -n "${APP:-}" ]; then
     docker/project/build.sh "$app_service" "$FRONT_END"
 fi
 
+wait "$listing"
+mapfile -t wanted <"$scratch/services"
+services=() # but for the schema's step
+for service in "${wanted[@]}"; do
+    [ "$service" = migrate ] || services+=("$service")
+done
+
+containers() { docker ps "$@" --filter "label=com.docker.compose.project=$STACK" --format '{{.Label "com.docker.compose.service"}}'; }
+remove_all() {
+    # A start that was cancelled may have a container made after the first look.
+    for _ in 1 2 3; do
+        "${compose[@]}" --profile '*' down --remove-orphans
+        [ -n "$(containers --all)" ] || break
+    done
+}
+
+# The schema's step before anything is replaced: where it fails, what runs goes on.
+if [[ " ${wanted[*]} " = *' migrate '* ]]; then
+    say "Bringing the schema up to date"
+    if ! "${compose[@]}" --profile "$profile" up --detach --no-deps migrate 2>"$scratch/error" ||
+        [ "$(docker wait "$STACK-migrate-1")" != 0 ]; then
+        docker compose --profile "$profile" logs --no-log-prefix --tail 5 migrate >&2 || true
+        [ -n "$(containers)" ] || remove_all
+        reason=$(tail -n 1 "$scratch/error")
+        die "$profile did not start: ${reason:-the step of its schema failed, see the lines above}. Nothing that runs was changed."
+    fi
+fi
+
 # ---- from here on the running stack changes ----
-mapfile -t wanted < <(docker compose --profile "$profile" config --services)
-for service in $(docker ps --all --filter "label=com.docker.compose.project=$STACK" --format '{{.Label "com.docker.compose.service"}}'); do
+for service in $(containers --all); do
     if [[ " ${wanted[*]} " != *" $service "* ]]; then
         say "Removing $service, which $profile does not need (the data stays)"
         "${compose[@]}" --profile '*' rm --stop --force "$service"
@@ -79,17 +110,12 @@ for service in $(docker ps --all --filter "label=com.docker.compose.project=$STA
 done
 
 give_up() {
-    # A start that was cancelled may have a container made after the first look.
-    for _ in 1 2 3; do
-        "${compose[@]}" --profile '*' down --remove-orphans
-        [ -n "$(docker ps --all --quiet --filter "label=com.docker.compose.project=$STACK")" ] || break
-    done
+    remove_all
     die "$*"
 }
 
-say "Starting ${wanted[*]}"
-if ! "${compose[@]}" --profile "$profile" up --detach 2>"$scratch/error"; then
-    docker compose --profile "$profile" logs --no-log-prefix --tail 5 migrate >&2 || true
+say "Starting ${services[*]}"
+if ! "${compose[@]}" --profile "$profile" up --detach --no-deps "${services[@]}" 2>"$scratch/error"; then
     give_up "$profile did not start: $(tail -n 1 "$scratch/error")"
 fi
 

@@ -117,7 +117,7 @@ def sound() -> bool:
     checks = (
         subprocess.run([HTTPD, "-t"], capture_output=True, text=True, check=False),  # noqa: S603  as above
         subprocess.run(
-            ["venv/bin/python", "-B", "-c", "import app.wsgi"],  # noqa: S607  of CODE
+            ["nice", "venv/bin/python", "-B", "-c", "import app.wsgi"],  # noqa: S607  after httpd's own processes
             capture_output=True, text=True, check=False,
             cwd=CODE, user=user, group=user, extra_groups=[] if user else None,
         ),

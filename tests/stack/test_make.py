@@ -54,6 +54,17 @@ def test_port_of_another_stack_is_named_with_its_container(stack: Stack) -> None
     assert stack.site.get("/").ok
 
 
+def test_what_runs_goes_on_where_the_schema_cannot_be_brought_up_to_date(stack: Stack) -> None:
+    stack.up()
+    stack.settle()
+    (stack.folder / "secrets/secret_key").write_text("short", encoding="ascii")
+    said = stack.make("up", check=False)
+    assert said.returncode == 2
+    assert "The secret key /run/secrets/secret_key has 5 bytes" in said.stdout
+    assert "the step of its schema failed, see the lines above. Nothing that runs was changed." in said.stdout
+    assert stack.site.get("/readyz").ok
+
+
 def test_weak_secret_stops_the_start(stack: Stack) -> None:
     (stack.folder / "secrets").mkdir()
     (stack.folder / "secrets/secret_key").write_text("short", encoding="ascii")
