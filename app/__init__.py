@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
+# While modules load nothing is garbage; to look for it would take a tenth of the time.
+gc.disable()
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -9,6 +14,8 @@ from app import database, errors, fingerprints, guide, headers, health, metrics,
 from app.config import Settings
 from app.extensions import csrf, db, mail, sijax
 from app.limits import bound_forms, limiter
+
+gc.enable()
 
 
 def create_app(settings: Settings | None = None) -> Flask:

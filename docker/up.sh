@@ -132,6 +132,7 @@ ready() {
 }
 say "Waiting for http://$address:$PORT/readyz"
 deadline=$((SECONDS + 60))
+sleep 0.7 # not sooner than any can listen: lighttpd waits a second or two where it found nobody
 until ready 2>/dev/null; do
     if [ $SECONDS -ge $deadline ]; then
         docker compose --profile "$profile" ps --all >&2

@@ -216,13 +216,18 @@ class Supervisor:
 
     def advance(self) -> None:
         """Complete the next generation; once it is ready, put it in place of the one that serves."""
+        if not self.started:  # nothing serves yet: the first worker does not wait for the others
+            self.serving, self.starting, self.started = self.starting, [], True
+            self.serving[0].serve()
+            log.info("%d workers with %d threads serve %s", self.processes, self.threads, self.path)
+            return  # keep_up() starts the others
         while len(self.starting) < self.processes:
             self.starting.append(self.start_worker())
         if all(worker.ready for worker in self.starting):
             for worker in self.starting:
                 worker.serve()
             self.retire(self.serving)
-            self.serving, self.starting, self.started = self.starting, [], True
+            self.serving, self.starting = self.starting, []
             log.info("%d workers with %d threads serve %s", self.processes, self.threads, self.path)
 
     def keep_up(self) -> None:

@@ -81,6 +81,15 @@ def test_old_code_serves_until_all_of_the_new_has_loaded(server: Server) -> None
     server.answers("second")
 
 
+def test_first_worker_serves_while_the_others_load(server: Server) -> None:
+    others_wait = "if (here / 'one').exists(): until('release')"
+    server.install(APPLICATION.replace("VERSION", "first") + f"\n{others_wait}\n(here / 'one').touch()\n")
+    server.start()
+    server.answers("first")
+    server.touch("release")
+    assert len(server.workers()) == 2
+
+
 def test_new_code_that_does_not_load_leaves_the_old_in_service(server: Server) -> None:
     server.start()
     server.workers()

@@ -162,22 +162,27 @@ def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -
 @pytest.mark.alone
 @production
 def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: Stack, note: Note) -> None:
-    """16 visitors and two processes, all busy: at most 8 of the requests are with the one that dies."""
+    """16 visitors of a view that takes 0.5 s keep all threads busy, and the machine's cores free."""
+    stack.settle()
     before = stack.workers()
+    assert len(before) == 2
     victim = next(iter(before))
-    with visitors(stack, 16, "/test/wait?seconds=0.2") as load:
-        until(lambda: len(load.visits) > 100, "the load is there")
+    with visitors(stack, 16, "/test/wait?seconds=0.5") as load:
+        until(lambda: {visit.process for visit in load.visits} >= {*before}, "both are at work")
         stack.signal("KILL", [victim])
         killed = time.monotonic()
 
-        def new() -> list[float]:
-            return [v.ended for v in load.visits if v.process and v.process not in before]
+        def taken_by_new() -> list[float]:
+            return [v.ended - 0.5 for v in load.visits if v.process and v.process not in before]
 
-        until(lambda: len(new()) > 20, "a new worker answers in place of the killed one")
+        until(lambda: len(taken_by_new()) > 8, "a new worker answers in place of the killed one")
     note("F2 SIGKILL of a worker", load)
-    assert min(new()) - killed < 2
-    assert 1 <= len(load.failures) <= 8, load.failures
-    assert all(visit.begun < killed + 0.1 for visit in load.failures)
+    assert min(taken_by_new()) - killed < 2
+    assert load.failures, "the killed one was at work"
+    assert all(visit.begun < killed < visit.ended < killed + 0.5 for visit in load.failures)
+    under_way = [visit for visit in load.visits if visit.begun < killed < visit.ended]
+    answered = [visit for visit in under_way if not visit.failure and visit.process != victim]
+    assert len(answered) >= 4, "the other worker's requests did not fail"
 
 
 # ---- F4 and F5: containers are replaced and stopped ----
