@@ -13,7 +13,7 @@ import select
 import socket
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -61,5 +61,10 @@ def serve(
         thread.join()
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    return supervisor.main(serve, "servers.flup_server", Path("/run/app/flup.sock"), arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(supervisor.main(serve, "servers.flup_server", Path("/run/app/flup.sock")))
+    sys.exit(main())

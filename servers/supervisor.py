@@ -8,13 +8,14 @@ is a fresh interpreter, so a reload is a new generation of workers on the same s
 on until the new one has loaded, then finishes its requests. Nothing that waits in the socket is lost.
 
 Supervisor and worker share a socket pair: the worker says ``READY`` on it, the supervisor ``SERVE``, and
-closes its side to retire the worker. Whoever dies, however, is noticed by the other at once.
+closes its side to retire the worker. A worker's death is noticed at once; that of the supervisor ends all.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import errno
 import logging
 import os
@@ -22,10 +23,11 @@ import pkgutil
 import selectors
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,7 @@ from pythonjsonlogger.json import JsonFormatter
 from servers.sent_path import restore
 
 READY, SERVE = b"r", b"s"
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 GRACE_SECONDS = 25
 """How long a worker may go on with its requests once it is told to finish."""
 TICK_SECONDS = 1
@@ -82,6 +85,8 @@ def work(serve: Serve, target: str, listener: socket.socket, channel: socket.soc
     """Serve from ``SERVE`` until the supervisor closes `channel`; return when all requests are answered."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # a terminal or systemd may tell all: the channel decides
+    # lighttpd starts no other supervisor while somebody holds the socket, or has a request of its.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     application = mend(load(target))
     channel.send(READY)
     if channel.recv(1) == SERVE:
@@ -144,9 +149,12 @@ class Worker:
 
 
 class Supervisor:
-    """Keeps `processes` workers in service on the socket `path`; `module` is what a worker runs."""
+    """Keeps `processes` workers in service on the socket `path`; `module` is what a worker runs.
 
-    def __init__(self, module: str, target: str, path: Path, processes: int, threads: int) -> None:
+    Without a path the socket is standard input, and its name the business of whom it comes from.
+    """
+
+    def __init__(self, module: str, target: str, path: Path | None, processes: int, threads: int) -> None:
         self.module, self.target, self.path = module, target, path
         self.processes, self.threads = processes, threads
         self.serving: list[Worker] = []
@@ -159,7 +167,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status."""
-        self.listener = listen(self.path)
+        self.listener = listen(self.path) if self.path else inherited()
         signals = watch_signals(signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
         self.selector.register(signals, selectors.EVENT_READ)
         self.starting.append(self.start_worker())
@@ -183,7 +191,8 @@ class Supervisor:
         """Take no new connection, and end with `status` when the workers have."""
         if self.status is None:
             self.status = status
-            self.path.unlink(missing_ok=True)
+            if self.path:
+                self.path.unlink(missing_ok=True)
             self.listener.close()
             self.retire(self.starting)
             self.retire(self.serving)
@@ -216,19 +225,17 @@ class Supervisor:
 
     def advance(self) -> None:
         """Complete the next generation; once it is ready, put it in place of the one that serves."""
-        if not self.started:  # nothing serves yet: the first worker does not wait for the others
-            self.serving, self.starting, self.started = self.starting, [], True
-            self.serving[0].serve()
-            log.info("%d workers with %d threads serve %s", self.processes, self.threads, self.path)
-            return  # keep_up() starts the others
-        while len(self.starting) < self.processes:
-            self.starting.append(self.start_worker())
+        if self.started:
+            while len(self.starting) < self.processes:
+                self.starting.append(self.start_worker())
+        # At first nothing serves: one worker does not wait for the others, which keep_up() starts.
         if all(worker.ready for worker in self.starting):
             for worker in self.starting:
                 worker.serve()
             self.retire(self.serving)
-            self.serving, self.starting = self.starting, []
-            log.info("%d workers with %d threads serve %s", self.processes, self.threads, self.path)
+            self.serving, self.starting, self.started = self.starting, [], True
+            where = self.listener.getsockname()
+            log.info("%d workers with %d threads serve %s", self.processes, self.threads, where)
 
     def keep_up(self) -> None:
         """Replace workers that died, and kill those that were to finish and did not."""
@@ -288,6 +295,17 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
+def inherited() -> socket.socket:
+    """Take over the socket that is standard input (FCGI_LISTENSOCK_FILENO); exits where it is none."""
+    if not stat.S_ISSOCK(os.fstat(0).st_mode):
+        sys.exit("error: standard input is no socket; have the front end start this, or use --socket.")
+    listener = socket.socket(fileno=os.dup(0))
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+    listener.setblocking(False)
+    return listener
+
+
 def watch_signals(*numbers: signal.Signals) -> socket.socket:
     """Return a socket on which each of these signals arrives as a byte, its number."""
     ours, theirs = socket.socketpair()
@@ -298,17 +316,23 @@ def watch_signals(*numbers: signal.Signals) -> socket.socket:
     return ours
 
 
-def main(serve: Serve, module: str, path: Path = Path("/run/app/app.sock")) -> int:
+def main(
+    serve: Serve,
+    module: str,
+    path: Path = Path("/run/app/app.sock"),
+    arguments: Sequence[str] | None = None,
+) -> int:
     """Run the command line of a server: `module` can be run with ``python -m``, `path` is its socket."""
-    name = module.rpartition(".")[2]
-    parser = argparse.ArgumentParser(prog=name, description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog=module.rpartition(".")[2], description=__doc__.partition("\n")[0])
     parser.add_argument("application", help="module, or module:object (default object: application)")
-    parser.add_argument("--socket", type=Path, default=path)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--socket", type=Path, default=path)
+    where.add_argument("--stdin", action="store_true", help="the socket is standard input")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=4, help="in each process")
     parser.add_argument("--check", action="store_true", help="import the application and exit")
     parser.add_argument("--worker", type=int, nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.check:
         load(options.application)
         return 0
@@ -324,4 +348,5 @@ def main(serve: Serve, module: str, path: Path = Path("/run/app/app.sock")) -> i
         JsonFormatter("{levelname}{name}{message}", style="{", rename_fields=names, timestamp="time")
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    return Supervisor(module, options.application, options.socket, options.processes, options.threads).run()
+    own = None if options.stdin else options.socket
+    return Supervisor(module, options.application, own, options.processes, options.threads).run()

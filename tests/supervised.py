@@ -113,20 +113,12 @@ class Server:
         with socket.socket(socket.AF_UNIX) as visitor:
             return visitor.connect_ex(str(self.socket)) == 0
 
-    def popen(self, *options: str) -> subprocess.Popen[bytes]:
-        command = [
-            sys.executable,
-            *self.command,
-            "small",
-            "--socket",
-            str(self.socket),
-            "--threads",
-            "2",
-            *options,
-        ]
+    def popen(self, *options: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
+        where = [] if "--stdin" in options else ["--socket", str(self.socket)]
+        command = [sys.executable, *self.command, "small", *where, "--threads", "2", *options]
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         with (self.folder / "log").open("wb") as log:
-            return subprocess.Popen(command, cwd=self.folder, env=environ, stderr=log)
+            return subprocess.Popen(command, cwd=self.folder, env=environ, stdin=stdin, stderr=log)
 
     def end(self) -> None:
         """Stop it, and let go what the application waits for."""

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -151,11 +152,36 @@ def test_a_request_that_never_ends_is_cut_off_after_the_grace(server: Server) ->
         assert server.process.wait(timeout=20) == 0
 
 
-def test_workers_end_when_the_supervisor_is_killed(server: Server) -> None:
+def test_workers_end_at_once_when_the_supervisor_is_killed(server: Server) -> None:
+    """Whoever starts another needs the socket; lighttpd waits for the requests, too."""
     server.start()
     workers = server.workers()
-    server.process.kill()
-    eventually(lambda: all(map(gone, workers)), "the workers' end")
+    with Call(server.socket, "/held?a"):
+        server.appears("held-a")
+        server.process.kill()
+        eventually(lambda: all(map(gone, workers)), "the workers' end")
+
+
+def test_socket_that_is_standard_input_is_served_and_left_to_whom_it_comes_from(server: Server) -> None:
+    """As lighttpd starts app.fcgi."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(server.socket))
+        listener.listen()
+        server.process = server.popen("--stdin", stdin=listener.fileno())
+    assert len(server.workers()) == 2
+    server.write(version="second")
+    server.process.send_signal(signal.SIGHUP)
+    server.answers("second")
+    server.process.terminate()
+    assert server.process.wait(timeout=20) == 0
+    assert server.socket.exists()
+
+
+def test_standard_input_that_is_no_socket_is_refused(server: Server) -> None:
+    process = server.popen("--stdin", stdin=subprocess.DEVNULL)
+    assert process.wait(timeout=20) == 1
+    expected = "error: standard input is no socket; have the front end start this, or use --socket.\n"
+    assert server.log() == expected
 
 
 def test_requests_beyond_the_threads_wait_for_their_turn(server: Server) -> None:

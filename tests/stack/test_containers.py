@@ -68,10 +68,12 @@ def test_R1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None
     # Nor does the environment say there where Python is, or that there is no prefix.
     environment = [one for one in config["Env"] if not one.startswith(("APP_PREFIX=", "PATH="))]
     environment += ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+    # The application's data and key belong to whom the server runs it as.
+    environment += ["APP_DATA_FOLDER=/tmp/data", "APP_SECRET_KEY_FILE=/tmp/key"]
     container = stack.docker.containers.run(
         stack.image(front),
         # There, logs are files.
-        ["sh", "-c", 'rm -f /var/log/*/*.log && exec "$@"', "sh", *config["Cmd"]],
+        ["sh", "-c", f"rm -f /var/log/*/*.log; echo {'k' * 64} >/tmp/key; exec \"$@\"", "sh", *config["Cmd"]],
         user="root", network="none", volumes_from=[str(front.id)], detach=True,
         environment=environment, tmpfs=front.attrs["HostConfig"]["Tmpfs"],
     )  # fmt: skip
