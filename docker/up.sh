@@ -122,10 +122,10 @@ fi
 # Asks what a visitor would ask, through the published port. Docker's proxy takes the connection before
 # anything listens behind it, and drops it while we write: that must not end this script.
 trap '' PIPE
-ready() {
+answers() { # ADDRESS PORT PATH
     local status
-    exec 3<>"/dev/tcp/$address/$PORT" || return
-    printf 'GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
+    exec 3<>"/dev/tcp/$1/$2" || return
+    printf 'GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n' "$3" >&3
     read -r -t 5 _ status _ <&3 || status=none
     exec 3>&-
     [ "$status" = 200 ]
@@ -133,7 +133,7 @@ ready() {
 say "Waiting for http://$address:$PORT/readyz"
 deadline=$((SECONDS + 60))
 sleep 0.7 # not sooner than any can listen: lighttpd waits a second or two where it found nobody
-until ready 2>/dev/null; do
+until answers "$address" "$PORT" /readyz 2>/dev/null && answers 127.0.0.1 "$MAIL_PORT" /api/healthz 2>/dev/null; do
     if [ $SECONDS -ge $deadline ]; then
         docker compose --profile "$profile" ps --all >&2
         docker compose --profile "$profile" logs --tail 10 >&2

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.profiles import PROFILES
 from tests.stacks import Stack, copy_of_repository
@@ -52,6 +53,11 @@ def test_port_of_another_stack_is_named_with_its_container(stack: Stack) -> None
     other = Stack(stack.profile.name, stack.folder)
     assert_refused(other, f"port {stack.port} is taken by container {stack.front.name}", PORT=str(stack.port))
     assert stack.site.get("/").ok
+
+
+def test_mail_is_caught_as_soon_as_it_is_up(stack: Stack) -> None:
+    stack.up()
+    assert requests.get(f"http://127.0.0.1:{stack.mail_port}/api/healthz", timeout=5).ok
 
 
 def test_what_runs_goes_on_where_the_schema_cannot_be_brought_up_to_date(stack: Stack) -> None:
