@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("profile", marked, scope="session")
 
 
+def in_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests profile by profile, those of a module together, and in it those of a function.
+
+    pytest takes turns between modules and functions once a profile is a session's parameter: it would make
+    anew for each test what a module's fixture provides, stacks too.
+    """
+    profiles = {name: number for number, name in enumerate(PROFILES)}
+    modules, functions = dict[str, int](), dict[str, int]()
+
+    def place(item: pytest.Item) -> tuple[int, int, int]:
+        parameters = getattr(item, "callspec").params if hasattr(item, "callspec") else {}  # noqa: B009
+        function = item.nodeid.partition("[")[0]
+        module = function.partition("::")[0]
+        return (
+            profiles.get(parameters.get("profile"), -1),
+            modules.setdefault(module, len(modules)),
+            functions.setdefault(function, len(functions)),
+        )
+
+    return sorted(items, key=place)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not meant for a profile, and have declared differences fail.
 
@@ -72,7 +95,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return profile == next(p for p in asked if p.front == profile.front)
         return True
 
-    kept = [item for item in items if is_meant(item)]
+    kept = in_order(filter(is_meant, items))
     if config.getoption("--attach"):  # the rest asks nothing of the stack that is there
         kept = [item for item in kept if "profile" in getattr(item, "fixturenames", ())]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
+
+from tests.profiles import ROOT
 
 GROUPED = """
 import pytest
@@ -15,6 +18,33 @@ import pytest
 def test_it(name, number):
     pass
 """
+
+
+def test_tests_of_a_module_and_of_a_function_stand_together() -> None:
+    """What a module's fixture provides, a stack even, is made once for each profile and parameter."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "--quiet",
+        "--profiles",
+        "apache,nginx",
+        "tests/stack",
+    ]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    found = re.findall(r"^(tests/.*?)::(\w+)\[(.*)\]$", done.stdout, re.M)
+    profiles = [
+        next((name for name in ("apache", "nginx") if name in parameters), "") for *_, parameters in found
+    ]
+    assert len(found) > 1000
+    for runs in (
+        groupby(profiles),
+        groupby((profile, module) for profile, (module, *_) in zip(profiles, found, strict=True)),
+        groupby((profile, *names) for profile, (*names, _) in zip(profiles, found, strict=True)),
+    ):
+        keys = [key for key, _ in runs]
+        assert len(keys) == len(set(keys))
 
 
 def test_tests_of_a_group_run_in_one_process(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_smoke_passes_on_a_sound_profile_and_fails_on_each_broken_one(stack: Sta
 
 @pytest.mark.production
 def test_smoke_fails_where_the_app_is_not_where_the_front_end_looks(stack: Stack) -> None:
-    replace_in(stack, stack.profile.front, r"/run/app/|app\.wsgi", "/nowhere/")
+    replace_in(stack, stack.profile.front, r"/run/app/|app\.(wsgi|fcgi)", "/nowhere/")
     restart(stack)
     assert failed_tests(stack)
 
