@@ -66,7 +66,7 @@ def in_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
         function = item.nodeid.partition("[")[0]
         module = function.partition("::")[0]
         return (
-            profiles.get(parameters.get("profile"), -1),
+            profiles.get(str(parameters.get("profile")), -1),
             modules.setdefault(module, len(modules)),
             functions.setdefault(function, len(functions)),
         )
