@@ -142,18 +142,23 @@ class Server:
     def _serve(self, connection: socket.socket) -> None:
         with self.counting:
             self.open += 1
-        with suppress(OSError), connection:
-            if self.context is None:
-                Connection(self, connection).serve()
-                return
-            connection.settimeout(5)
-            with self.context.wrap_socket(connection, server_side=True) as secured:
-                if secured.selected_alpn_protocol() == "h2":
-                    serve_http2(secured)
-                else:
-                    Connection(self, secured).serve()
-        with self.counting:
-            self.open -= 1
+        try:
+            with suppress(OSError), connection:
+                self._converse(connection)
+        finally:
+            with self.counting:
+                self.open -= 1
+
+    def _converse(self, connection: socket.socket) -> None:
+        if self.context is None:
+            Connection(self, connection).serve()
+            return
+        connection.settimeout(5)
+        with self.context.wrap_socket(connection, server_side=True) as secured:
+            if secured.selected_alpn_protocol() == "h2":
+                serve_http2(secured)
+            else:
+                Connection(self, secured).serve()
 
 
 def serve_http2(connection: socket.socket) -> None:
@@ -221,6 +226,10 @@ class Connection:
         self.buffer += data
         return bool(data)
 
+    def _more_of_body(self, end: float) -> None:
+        if not self._more(end):
+            raise ConnectionError("the client left before its body had ended")
+
     def _check(self, request: Request) -> None:
         lines = [
             f"{request.method} {request.target}",
@@ -260,7 +269,7 @@ class Connection:
             if self.does.chunked >= 400:
                 raise Refused(self.does.chunked)
             while b"0\r\n\r\n" not in self.buffer and b"zz" not in self.buffer:
-                self._more(time.monotonic() + self.does.body_time)
+                self._more_of_body(time.monotonic() + self.does.body_time)
             if b"zz" in self.buffer:
                 raise Refused(400)
             self.buffer = self.buffer.partition(b"0\r\n\r\n")[2]
@@ -268,7 +277,7 @@ class Connection:
         if length > self.does.largest:
             raise Refused(413)
         while len(self.buffer) < length:
-            self._more(min(end, time.monotonic() + self.does.byte_time))
+            self._more_of_body(min(end, time.monotonic() + self.does.byte_time))
         self.buffer = self.buffer[length:]
 
     def _route(self, request: Request) -> tuple[int, str, dict[str, str]]:
