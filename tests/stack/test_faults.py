@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -105,8 +105,8 @@ def app_absent(stack: Stack) -> Iterator[None]:
         yield
 
 
-def assert_is_page_of_an_outage(answer: Answer, mime: str, statuses: Collection[int] = (502, 503)) -> None:
-    assert answer.status in statuses
+def assert_is_page_of_an_outage(answer: Answer, mime: str) -> None:
+    assert answer.status in {502, 503}
     assert answer["Content-Type"].startswith(mime)
     assert int(answer["Retry-After"]) > 0
     assert len(answer["X-Request-ID"]) in {32, 36}
@@ -152,7 +152,7 @@ def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -
             data = request(line, "Host: localhost", f"Accept: {mime}", "Content-Length: 0")
             answer = Place(stack.base_url).ask(data, method, seconds=70)
             if apart or answer.status >= 500:
-                assert_is_page_of_an_outage(answer, mime, {502, 503} if apart else {502, 503, 504})
+                assert_is_page_of_an_outage(answer, mime)
     until(lambda: serves(stack), "the site answers again", 5)
 
 
@@ -178,7 +178,9 @@ def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: St
         until(lambda: len(taken_by_new()) > 8, "a new worker answers in place of the killed one")
     note("F2 SIGKILL of a worker", load)
     assert min(taken_by_new()) - killed < 2
-    assert load.failures, "the killed one was at work"
+    # What it was at has left its mark (app/testing.py).
+    marks = stack.execute(stack.app, "sh", "-c", f"ls -d /tmp/test-streams/running-{victim}-*").split()
+    assert 1 <= len(load.failures) <= len(marks), (load.failures, marks)
     assert all(visit.begun < killed < visit.ended < killed + 0.5 for visit in load.failures)
     under_way = [visit for visit in load.visits if visit.begun < killed < visit.ended]
     answered = [visit for visit in under_way if not visit.failure and visit.process != victim]

@@ -225,6 +225,7 @@ def test_F3_reload_takes_a_new_certificate_into_service_and_fails_nobody(stack: 
         stack.run("docker/certs.sh")
         reload.tell()
         until(lambda: old not in {certificate() for _ in range(20)}, "the new certificate is served", 60)
+    reload.assert_nobody_waited_for_the_slowest()
 
 
 def shown(stack: Stack, path: str) -> str:
