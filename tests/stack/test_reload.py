@@ -140,6 +140,7 @@ def hello(stack: Stack) -> set[str]:
     return {stack.site.get("/application/hello").text for _ in range(20)}
 
 
+@pytest.mark.alone
 @pytest.mark.production
 @pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.front_end), 5])
 def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, note: Note, times: int) -> None:
@@ -156,6 +157,7 @@ def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, no
     reload.assert_nobody_waited_for_the_slowest()
 
 
+@pytest.mark.alone
 @pytest.mark.production
 @pytest.mark.front_end
 def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
@@ -212,6 +214,7 @@ def test_R4_name_in_the_marked_block_is_the_sites(stack: Stack) -> None:
     until(lambda: {sent_to() for _ in range(20)} == {"421"}, "the name is unknown again")
 
 
+@pytest.mark.alone
 @pytest.mark.production
 @pytest.mark.front_end
 def test_F3_reload_takes_a_new_certificate_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
