@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -162,29 +164,31 @@ def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -
 @pytest.mark.alone
 @production
 def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: Stack, note: Note) -> None:
-    """16 visitors of a view that takes 0.5 s keep all threads busy, and the machine's cores free."""
+    """Of six requests, more than one process may get, each is known to be a process's by its mark."""
     stack.settle()
     before = stack.workers()
     assert len(before) == 2
-    victim = next(iter(before))
-    with visitors(stack, 16, "/test/wait?seconds=0.5") as load:
-        until(lambda: {visit.process for visit in load.visits} >= {*before}, "both are at work")
+    with waiting(stack, 5, 6) as asked, visitors(stack, 2) as load:
+        marks = stack.execute(stack.app, "ls", "/tmp/test-streams").split()  # app/testing.py
+        at_work = Counter(int(mark.split("-")[1]) for mark in marks if mark.startswith("running-"))
+        assert at_work.total() == 6
+        victim, own = at_work.most_common(1)[0]
+        sent, clock = time.monotonic(), stack.clock()
         stack.signal("KILL", [victim])
-        killed = time.monotonic()
-
-        def taken_by_new() -> list[float]:
-            return [v.ended - 0.5 for v in load.visits if v.process and v.process not in before]
-
-        until(lambda: len(taken_by_new()) > 8, "a new worker answers in place of the killed one")
-    note("F2 SIGKILL of a worker", load)
-    assert min(taken_by_new()) - killed < 2
-    # What it was at has left its mark (app/testing.py).
-    marks = stack.execute(stack.app, "sh", "-c", f"ls -d /tmp/test-streams/running-{victim}-*").split()
-    assert 1 <= len(load.failures) <= len(marks), (load.failures, marks)
-    assert all(visit.begun < killed < visit.ended < killed + 0.5 for visit in load.failures)
-    under_way = [visit for visit in load.visits if visit.begun < killed < visit.ended]
-    answered = [visit for visit in under_way if not visit.failure and visit.process != victim]
-    assert len(answered) >= 4, "the other worker's requests did not fail"
+        killed = time.monotonic()  # It died between the two: Docker takes its time to send it, and to say so.
+        until(
+            lambda: stack.workers().keys() - before.keys(), "a new worker answers in place of the killed one"
+        )
+        new = [began for pid, began in stack.workers().items() if pid not in before]
+        until(lambda: any(v.begun > killed for v in load.visits), "visitors come")
+        answers = [answer.result() for answer in asked]
+    note("F2 SIGKILL of a worker: all others", load)
+    failed = [answer for answer in answers if answer.status != 200]
+    assert [answer.status in {502, 503} for answer in failed] == [True] * own
+    assert victim not in {json.loads(answer.text)["process"] for answer in answers if answer.status == 200}
+    strays = [visit for visit in load.failures if not (visit.begun < killed and sent < visit.ended)]
+    assert not strays, (sent, killed, strays)
+    assert min(new) - clock < 200, "began within 2 s"
 
 
 # ---- F4 and F5: containers are replaced and stopped ----
