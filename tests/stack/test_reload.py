@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -42,11 +41,11 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 @contextmanager
-def slow_upload(stack: Stack, told: Event) -> Iterator[Future[Answer]]:
-    """Have an upload under way, until some seconds after the servers were told to reload."""
+def slow_upload(stack: Stack, told: Event) -> Iterator[Future[tuple[Answer, float]]]:
+    """Have an upload under way until some seconds after a reload was told; its answer, and when it came."""
     begun: Future[None] = Future()
 
-    def upload() -> Answer:
+    def upload() -> tuple[Answer, float]:
         head = request("POST /test/echo HTTP/1.1", "Host: localhost", f"Content-Length: {UPLOAD_BYTES}")
         with Place(stack.tls_url, stack.authority).connect() as wire:
             wire.send(head)
@@ -62,7 +61,7 @@ def slow_upload(stack: Stack, told: Event) -> Iterator[Future[Answer]]:
             wire.send(b"x" * left)
             answer = wire.answer("POST")
             assert answer, "closed without an answer"
-            return answer
+            return answer, time.monotonic()
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(upload)
@@ -79,36 +78,27 @@ def processes(stack: Stack) -> int:
     return sum("curl" not in process[-1] for processes in lists for process in processes)
 
 
-@dataclass(frozen=True)
-class Reload:
-    """A reload with visitors."""
-
-    stack: Stack
-    load: Load
-    told: Event = field(default_factory=Event)
-
-    def tell(self) -> None:
-        self.stack.make("reload")
-        self.told.set()
-
-    def assert_nobody_waited_for_the_slowest(self) -> None:
-        """On a busy machine 5 s were seen."""
-        assert self.load.longest_gap < UPLOAD_SECONDS * 2 / 3
-
-
 @contextmanager
-def reload_that_fails_nobody(stack: Stack, note: Note, title: str) -> Iterator[Reload]:
-    """Have visitors, and an upload that began before, until the old processes have left."""
+def reload_that_fails_nobody(stack: Stack, note: Note, title: str) -> Iterator[Callable[[], None]]:
+    """Have visitors, and an upload that began before, until the old processes have left; gives the reload."""
     stack.settle()
     before = processes(stack)
-    with visitors(stack) as load:
-        reload = Reload(stack, load)
-        with slow_upload(stack, reload.told) as upload:
-            until(lambda: len(load.visits) > 50, "the load is there")
-            yield reload
-            until(lambda: processes(stack) <= before, "the old processes have left", 90)
-            answer = upload.result()
+    told = Event()
+    reloaded = []
+
+    def reload() -> None:
+        stack.make("reload")
+        reloaded.append(time.monotonic())
+        told.set()
+
+    with visitors(stack) as load, slow_upload(stack, told) as upload:
+        until(lambda: len(load.visits) > 50, "the load is there")
+        yield reload
+        until(lambda: processes(stack) <= before, "the old processes have left", 90)
+        answer, answered = upload.result()
     note(title, load)
+    meanwhile = [visit for visit in load.visits if reloaded[0] < visit.begun and visit.ended < answered]
+    assert meanwhile, "all waited for the slowest"
     assert load.failures == []
     assert answer.status == 200
     assert answer.json()["body_length"] == UPLOAD_BYTES
@@ -140,7 +130,6 @@ def hello(stack: Stack) -> set[str]:
     return {stack.site.get("/application/hello").text for _ in range(20)}
 
 
-@pytest.mark.alone
 @pytest.mark.production
 @pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.front_end), 5])
 def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, note: Note, times: int) -> None:
@@ -151,13 +140,11 @@ def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, no
         for number in range(times):
             new = f"Hello Reload {times}.{number}"
             edit(view, f'"{old}"', f'"{new}"')
-            reload.tell()
+            reload()
             old = new
         until(lambda: hello(stack) == {new}, "all workers run the new code", 60)
-    reload.assert_nobody_waited_for_the_slowest()
 
 
-@pytest.mark.alone
 @pytest.mark.production
 @pytest.mark.front_end
 def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
@@ -180,13 +167,12 @@ def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: 
             file.write_text(new, encoding="utf-8")
     assert len(sound) == 1
     with reload_that_fails_nobody(stack, note, "F3 reload: new configuration") as reload:
-        reload.tell()
+        reload()
         until(lambda: {upload() for _ in range(20)} == {413}, "the smaller limit holds")
     for file, text in sound.items():
         file.write_text(text, encoding="utf-8")
     stack.make("reload")
     until(lambda: {upload() for _ in range(20)} == {100}, "the limit is what it was")
-    reload.assert_nobody_waited_for_the_slowest()
 
 
 @pytest.mark.production
@@ -214,7 +200,6 @@ def test_R4_name_in_the_marked_block_is_the_sites(stack: Stack) -> None:
     until(lambda: {sent_to() for _ in range(20)} == {"421"}, "the name is unknown again")
 
 
-@pytest.mark.alone
 @pytest.mark.production
 @pytest.mark.front_end
 def test_F3_reload_takes_a_new_certificate_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
@@ -226,9 +211,8 @@ def test_F3_reload_takes_a_new_certificate_into_service_and_fails_nobody(stack: 
     with reload_that_fails_nobody(stack, note, "F3 reload: new certificate") as reload:
         (stack.folder / "certs/site/fullchain.pem").unlink()
         stack.run("docker/certs.sh")
-        reload.tell()
+        reload()
         until(lambda: old not in {certificate() for _ in range(20)}, "the new certificate is served", 60)
-    reload.assert_nobody_waited_for_the_slowest()
 
 
 def shown(stack: Stack, path: str) -> str:
