@@ -55,7 +55,12 @@ holder() {
 }
 same=$(printf '%s\n' "$PORT" "$TLS_PORT" "$MAIL_PORT" | sort | uniq -d)
 [ -z "$same" ] || die "two of PORT, TLS_PORT and MAIL_PORT are $same. Choose: make up PROFILE=$profile PORT=8080 TLS_PORT=8443 MAIL_PORT=1080"
-ports=(PORT MAIL_PORT)
+ports=(PORT)
+caught= # mail: not where a server of one's own is named
+if [ "${MAIL_SERVER:-mail}" = mail ]; then
+    caught=yes
+    ports+=(MAIL_PORT)
+fi
 [ ! -d "$FRONT_END" ] || ports+=(TLS_PORT)
 for variable in "${ports[@]}"; do
     by=$(holder "${!variable}")
@@ -74,7 +79,7 @@ if [ -n "${APP:-}" ]; then
 fi
 
 wait "$listing"
-mapfile -t wanted <"$scratch/services"
+mapfile -t wanted < <(if [ "$caught" ]; then cat; else grep -vx mail; fi <"$scratch/services")
 services=() # but for the schema's step
 for service in "${wanted[@]}"; do
     [ "$service" = migrate ] || services+=("$service")
@@ -133,7 +138,8 @@ answers() { # ADDRESS PORT PATH
 say "Waiting for http://$address:$PORT/readyz"
 deadline=$((SECONDS + 60))
 sleep 0.7 # not sooner than any can listen: lighttpd waits a second or two where it found nobody
-until answers "$address" "$PORT" /readyz 2>/dev/null && answers 127.0.0.1 "$MAIL_PORT" /api/healthz 2>/dev/null; do
+until answers "$address" "$PORT" /readyz 2>/dev/null &&
+    { [ ! "$caught" ] || answers 127.0.0.1 "$MAIL_PORT" /api/healthz 2>/dev/null; }; do
     if [ $SECONDS -ge $deadline ]; then
         docker compose --profile "$profile" ps --all >&2
         docker compose --profile "$profile" logs --tail 10 >&2
@@ -145,6 +151,8 @@ done
 tls="
     TLS     https://$address:$TLS_PORT${APP_PREFIX:-}/   (certs/ca.pem vouches for it; a certificate of yours goes into certs/site/)"
 [ -d "$FRONT_END" ] || tls=
+mail="http://127.0.0.1:$MAIL_PORT/   (what the application sends is caught here)"
+[ "$caught" ] || mail="$MAIL_SERVER:${MAIL_SMTP_PORT:-1025}   (yours: what the application sends goes there)"
 serves="the guide's (app/), with its data in the volume ${STACK}_data"
 next="make smoke PROFILE=$profile"
 if [ -n "${APP:-}" ]; then
@@ -155,7 +163,7 @@ cat <<END
 ==> $profile is up after $((SECONDS - started)) s
 
     Site    http://$address:$PORT${APP_PREFIX:-}/   ($FRONT_END, $transport, $server)$tls
-    Mail    http://127.0.0.1:$MAIL_PORT/   (what the application sends is caught here)
+    Mail    $mail
     Serves  $serves
 
     make logs · make status · make reload · $next · make down

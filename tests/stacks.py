@@ -100,13 +100,17 @@ class Http2First(ssl.SSLContext):
 
 
 class Stack:
-    """One stack: `folder` is the checkout it is started from, `profile` what runs in it now."""
+    """One stack: `folder` is the checkout it is started from, `profile` what runs in it now.
 
-    def __init__(self, profile: str, folder: Path = ROOT) -> None:
+    Without `mail` it has no mail catcher, which takes its seconds to start.
+    """
+
+    def __init__(self, profile: str, folder: Path = ROOT, *, mail: bool = True) -> None:
         self.profile: Profile = PROFILES[profile]
         self.folder = folder
         self.name = f"test-{uuid.uuid4().hex[:8]}"
         self.port, self.tls_port, self.mail_port = free_port(), free_port(), free_port()
+        self.mail_server = "mail" if mail else "mail.invalid"
         self.compose_files = ["compose.yaml", str(compose_file())]
         self.docker = docker.from_env()
 
@@ -164,6 +168,7 @@ class Stack:
             env={**os.environ, "PROFILE": self.profile.name, "STACK": self.name, "PORT": str(self.port),
                  "FRONT_END": self.profile.front_end, "APP": "",
                  "TLS_PORT": str(self.tls_port), "MAIL_PORT": str(self.mail_port), "BIND": "127.0.0.1",
+                 "MAIL_SERVER": self.mail_server,
                  "COMPOSE_FILE": ":".join(self.compose_files), **environment},
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"{' '.join(command)}:\n{done.stdout}"

@@ -26,7 +26,7 @@ SITE_FILE = "nginx/sites-available/app.conf"
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start a stack that serves one name of the tunnel server, too, and that server in its network."""
-    stack = Stack("nginx", copy_of_repository(tmp_path_factory.mktemp("tunnel")))
+    stack = Stack("nginx", copy_of_repository(tmp_path_factory.mktemp("tunnel")), mail=False)
     stack.compose_files.append("tests/tunnel-server/compose.yaml")
     file = stack.folder / SITE_FILE
     known = "    localhost 1;\n"
@@ -155,12 +155,12 @@ def test_server_that_does_not_answer_is_named(stack: Stack) -> None:
 
 
 def test_without_a_stack_there_is_nothing_to_lead_to(tmp_path: Path) -> None:
-    stack = Stack("nginx", copy_of_repository(tmp_path))
+    stack = Stack("nginx", copy_of_repository(tmp_path), mail=False)
     assert refusal(stack) == (f"error: no stack '{stack.name}' is running. Start one: make up PROFILE=nginx")
 
 
 def test_debugger_is_led_to_by_nobody(tmp_path: Path) -> None:
-    stack = Stack("dev", copy_of_repository(tmp_path))
+    stack = Stack("dev", copy_of_repository(tmp_path), mail=False)
     try:
         stack.make("secrets")
         stack.run("docker/images.sh", "dev")

@@ -20,7 +20,7 @@ def place(stack: Stack, request: pytest.FixtureRequest) -> Place:
 @pytest.fixture(scope="session")
 def editable(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Start a stack from a checkout of its own, which a test may edit, stop and replace."""
-    stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(profile)))
+    stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(profile)), mail=False)
     try:
         stack.up()
         yield stack

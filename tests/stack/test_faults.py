@@ -339,7 +339,7 @@ services:
 @pytest.fixture
 def small(profile: str, tmp_path: Path) -> Iterator[Stack]:
     """Start a stack whose disk is small."""
-    stack = Stack(profile, copy_of_repository(tmp_path))
+    stack = Stack(profile, copy_of_repository(tmp_path), mail=False)
     override = stack.folder / "small-disk.yaml"
     override.write_text(SMALL_DISK.format(service=stack.profile.app_service), encoding="utf-8")
     stack.compose_files.append(override.name)

@@ -43,7 +43,7 @@ def test_R1_certificate_is_this_machines(stack: Stack, name: str) -> None:
 @pytest.fixture(scope="module")
 def named(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose site file got a real name, in place of the first "localhost" of its marked block."""
-    stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(f"named-{profile}")))
+    stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(f"named-{profile}")), mail=False)
     try:
         stack.up()
         (file,) = (stack.folder / stack.profile.front).rglob("*app.conf")

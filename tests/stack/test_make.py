@@ -60,6 +60,15 @@ def test_mail_is_caught_as_soon_as_it_is_up(stack: Stack) -> None:
     assert requests.get(f"http://127.0.0.1:{stack.mail_port}/api/healthz", timeout=5).ok
 
 
+def test_mail_is_not_caught_where_a_server_of_ones_own_is_named(stack: Stack) -> None:
+    stack.up()
+    said = stack.make("up", MAIL_SERVER="smtp.example.org").stdout
+    assert "Removing mail, which" in said
+    assert "Mail    smtp.example.org:1025   (yours: what the application sends goes there)" in said
+    assert "mail" not in {c.labels["com.docker.compose.service"] for c in stack.containers()}
+    assert stack.site.get("/readyz").ok
+
+
 def test_what_runs_goes_on_where_the_schema_cannot_be_brought_up_to_date(stack: Stack) -> None:
     stack.up()
     stack.settle()

@@ -224,7 +224,7 @@ def shown(stack: Stack, path: str) -> str:
 
 
 def test_development_server_shows_a_change_without_any_command(tmp_path: Path) -> None:
-    stack = Stack("dev", copy_of_repository(tmp_path))
+    stack = Stack("dev", copy_of_repository(tmp_path), mail=False)
     try:
         stack.up()
         edit(stack.folder / "app/guide/application.py", '"Hello World"', '"Hello Change"')
