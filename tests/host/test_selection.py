@@ -20,13 +20,17 @@ CONTRACT = "tests/contract/test_guide_application.py"
 @pytest.mark.parametrize(
     ("file", "profiles", "asked"),
     [
-        # nginx is held to the whole contract, the others are in trial.
-        (SHARED, "waitress,nginx-fastcgi,nginx", {"nginx"}),
+        # nginx is held to the whole contract, waitress and uwsgi are in trial.
+        (SHARED, "waitress,uwsgi,nginx", {"nginx"}),
         (FRONT_END, "waitress,nginx,dev", {"nginx"}),
         (SERVER, "waitress,nginx", {"nginx"}),
         (CONTRACT, "waitress,nginx", {"waitress", "nginx"}),
+        # Of three that are held to it each shows what is its own.
+        (SHARED, "nginx,nginx-fastcgi,gevent", {"nginx"}),
+        (FRONT_END, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi"}),
+        (SERVER, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi", "gevent"}),
         # One alone is asked all.
-        (SHARED, "nginx-fastcgi", {"nginx-fastcgi"}),
+        (SHARED, "uwsgi", {"uwsgi"}),
         (FRONT_END, "waitress", {"waitress"}),
         (SERVER, "waitress", {"waitress"}),
         # Front ends that are no variants of each other have nothing in common.
