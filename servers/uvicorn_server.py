@@ -14,10 +14,10 @@ import socket
 import sys
 from collections.abc import Iterator
 from functools import partial
-from tempfile import SpooledTemporaryFile
+from io import BytesIO
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import AsyncToSync, ThreadSensitiveContext
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from asgiref.wsgi import WsgiToAsgiInstance
 from uvicorn import Config
@@ -40,18 +40,30 @@ class Call(WsgiToAsgiInstance):
         self.client_gone = False
 
     async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Serve as ASGI says."""
-        self.receive = receive
-        await super().__call__(scope, receive, send)
+        """Serve as ASGI says.
 
-    async def run_wsgi_app(self, body: SpooledTemporaryFile[bytes]) -> None:
+        The body is kept in memory; the front end bounds it. asgiref's file cannot be written where the disk
+        is full, and nobody would say so.
+        """
+        self.scope, self.receive, self.sync_send = scope, receive, AsyncToSync(send)
+        body, more = BytesIO(), True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":  # the client is gone
+                return
+            body.write(message["body"])
+            more = message["more_body"]
+        body.seek(0)
+        await self.run_wsgi_app(body)
+
+    async def run_wsgi_app(self, body: BytesIO) -> None:
         """Serve, once the body is there: what is received after it is that the client goes away."""
         watch = asyncio.ensure_future(self.receive())
         watch.add_done_callback(lambda _: setattr(self, "client_gone", True))
         async with ThreadSensitiveContext():
             await super().run_wsgi_app(body)
 
-    def build_environ(self, scope: HTTPScope, body: SpooledTemporaryFile[bytes]) -> WSGIEnvironment:
+    def build_environ(self, scope: HTTPScope, body: BytesIO) -> WSGIEnvironment:
         """Return the environment of WSGI, with REQUEST_URI, and without the port that the socket lacks."""
         environ: WSGIEnvironment = super().build_environ(scope, body)
         query = environ["QUERY_STRING"]
