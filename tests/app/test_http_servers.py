@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -161,3 +162,21 @@ def test_what_goes_wrong_is_in_the_log_in_the_applications_form(server: Server) 
     server.appears("closed")
     eventually(lambda: "a view" in server.log() and "ZeroDivisionError" in server.log(), "both in the log")
     assert all(json.loads(line) for line in server.log().splitlines())
+
+
+def test_body_is_read_where_no_file_can_be_written(server: Server) -> None:
+    """Whether the disk is full is the application's to say: it knows what it would store."""
+    server.start()
+    for worker in server.workers():
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, (4096, 4096))
+    body = bytes(2 * 1024**2)
+    answer = fetch(server.socket, "/environ", "Content-Type: text/plain", method="POST", body=body)
+    assert json.loads(answer.body)["body"] == len(body)
+
+
+def test_client_that_leaves_in_its_body_is_no_fault(server: Server) -> None:
+    server.start()
+    with ask(server.socket, "/", "Content-Length: 10", method="POST") as wire:
+        wire.send(b"xx")
+    server.workers()
+    assert "Traceback" not in server.log()
