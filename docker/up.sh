@@ -53,8 +53,6 @@ holder() {
             grep . || echo "another program"
     fi
 }
-same=$(printf '%s\n' "$PORT" "$TLS_PORT" "$MAIL_PORT" | sort | uniq -d)
-[ -z "$same" ] || die "two of PORT, TLS_PORT and MAIL_PORT are $same. Choose: make up PROFILE=$profile PORT=8080 TLS_PORT=8443 MAIL_PORT=1080"
 ports=(PORT)
 caught= # mail: not where a server of one's own is named
 if [ "${MAIL_SERVER:-mail}" = mail ]; then
@@ -62,6 +60,8 @@ if [ "${MAIL_SERVER:-mail}" = mail ]; then
     ports+=(MAIL_PORT)
 fi
 [ ! -d "$FRONT_END" ] || ports+=(TLS_PORT)
+same=$(for variable in "${ports[@]}"; do echo "${!variable}"; done | sort | uniq -d)
+[ -z "$same" ] || die "two of ${ports[*]} are $same. Choose: make up PROFILE=$profile PORT=8080 TLS_PORT=8443 MAIL_PORT=1080"
 for variable in "${ports[@]}"; do
     by=$(holder "${!variable}")
     [ -z "$by" ] || die "port ${!variable} is taken by $by. Stop that, or choose another port: make up PROFILE=$profile $variable=$((${!variable} + 1))"

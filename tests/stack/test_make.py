@@ -48,6 +48,12 @@ def test_taken_port_is_named_with_its_holder(stack: Stack, variable: str) -> Non
         )
 
 
+def test_one_port_for_two_things_is_refused(stack: Stack) -> None:
+    taken = str(stack.port)
+    choose = f" are {taken}. Choose: make up PROFILE={stack.profile.name}"
+    assert_refused(stack, "two of PORT MAIL_PORT", choose, MAIL_PORT=taken)
+
+
 def test_port_of_another_stack_is_named_with_its_container(stack: Stack) -> None:
     stack.up()
     other = Stack(stack.profile.name, stack.folder)
