@@ -210,7 +210,7 @@ def _junk(settings: Settings) -> None:
 
 
 def _folder_gone(settings: Settings) -> None:
-    settings.data_folder.rename(settings.data_folder.with_name(f"{settings.data_folder.name} elsewhere"))
+    shutil.rmtree(settings.data_folder)
 
 
 @pytest.mark.parametrize(
