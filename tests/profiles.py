@@ -31,7 +31,7 @@ class Profile:
 
     @property
     def trial(self) -> bool:
-        """Whether a run of several asks `tests/contract` alone of it: not held to the whole contract yet."""
+        """Whether a run of several asks not all of it: it is not held to the whole contract yet."""
         return self.proof == "trial"
 
     @property

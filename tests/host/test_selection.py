@@ -14,6 +14,8 @@ from tests.profiles import PROFILES, ROOT
 SHARED = "tests/stack/test_ipv6.py"
 FRONT_END = "tests/stack/test_verify.py"
 SERVER = "tests/stack/test_fuzz.py"
+# Of what takes long.
+WHOLE = "tests/stack/test_reload.py::test_F3_reload_refuses_what_is_broken_and_goes_on_serving"
 CONTRACT = "tests/contract/test_guide_application.py"
 
 
@@ -21,18 +23,19 @@ CONTRACT = "tests/contract/test_guide_application.py"
     ("file", "profiles", "asked"),
     [
         # nginx is held to the whole contract, waitress and uwsgi are in trial.
-        (SHARED, "waitress,uwsgi,nginx", {"nginx"}),
+        (WHOLE, "waitress,uwsgi,nginx", {"nginx"}),
         (FRONT_END, "waitress,nginx,dev", {"nginx"}),
-        (SERVER, "waitress,nginx", {"nginx"}),
+        (SHARED, "nginx,waitress,uwsgi", {"nginx"}),
+        (SERVER, "waitress,nginx,dev", {"waitress", "nginx"}),
         (CONTRACT, "waitress,nginx", {"waitress", "nginx"}),
         # Of three that are held to it each shows what is its own.
         (SHARED, "nginx,nginx-fastcgi,gevent", {"nginx"}),
         (FRONT_END, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi"}),
-        (SERVER, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi", "gevent"}),
+        (WHOLE, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi", "gevent"}),
         # One alone is asked all.
         (SHARED, "uwsgi", {"uwsgi"}),
         (FRONT_END, "waitress", {"waitress"}),
-        (SERVER, "waitress", {"waitress"}),
+        (WHOLE, "waitress", {"waitress"}),
         # Front ends that are no variants of each other have nothing in common.
         (SHARED, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),
         (FRONT_END, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),

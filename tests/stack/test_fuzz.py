@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import secrets
 import ssl
 import time
@@ -13,6 +14,7 @@ from typing import Any, cast
 
 import pytest
 
+from tests import differences
 from tests.stacks import Stack
 from tests.wire import Answer, MalformedError, Place, request
 
@@ -20,6 +22,9 @@ WARM_UP, REQUESTS = 500, 2000
 # What a profile may hold more after the requests than before: buffers of a few connections.
 GROWTH_MIB = 24
 SECONDS = 60
+# What follows the last chunk is trailers. A server may be declared to answer 500 where they are broken (T8).
+LAST_CHUNK = re.compile(rb"chunked.*\n0+\s*?\n", re.IGNORECASE | re.DOTALL)
+NO_TRAILER = "test_T8_no_request_is_smuggled[http-trailer no header]"
 
 # Sound requests, as the mutations find them: start line, header lines, body.
 FORM = (
@@ -164,13 +169,17 @@ def test_T5_malformed_requests_harm_nobody(stack: Stack) -> None:
     plain, tls = Place(stack.base_url), Place(stack.tls_url, stack.authority)
     began = time.monotonic()
     statuses: Counter[int] = Counter()
+    trailers_are_500 = any(
+        one.test == NO_TRAILER and one.concerns(stack.profile.name) for one in differences.declared()
+    )
 
     def fire(number: int) -> None:
         shots = [(malformed(dice), tls if dice.random() < 0.25 else plain) for _ in range(number)]
         with ThreadPoolExecutor(16) as pool:
             for (data, _), answers in zip(shots, pool.map(lambda shot: provoke(*shot), shots), strict=True):
                 statuses.update(answer.status for answer in answers)
-                bad = [a.status for a in answers if a.status >= 500 and a.status not in {501, 505}]
+                allowed = {501, 505, 500} if trailers_are_500 and LAST_CHUNK.search(data) else {501, 505}
+                bad = [a.status for a in answers if a.status >= 500 and a.status not in allowed]
                 assert not bad, f"FUZZ_SEED={seed}: {bad} for {data!r}"
 
     fire(WARM_UP)

@@ -17,7 +17,7 @@ from tests.faults import Load, visitors
 from tests.stacks import Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
-pytestmark = pytest.mark.xdist_group("faults")
+pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("faults")]
 
 Note = Callable[[str, Load], None]
 # How the servers write the limit of 10 MiB.
@@ -131,14 +131,12 @@ def hello(stack: Stack) -> set[str]:
 
 
 @pytest.mark.production
-@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.front_end), 5])
-def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, note: Note, times: int) -> None:
+def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
     view = stack.folder / "app/guide/application.py"
-    title = "F3 reload: new code" if times == 1 else f"F3 reload: new code, {times} in a row"
     old = next(iter(hello(stack)))
-    with reload_that_fails_nobody(stack, note, title) as reload:
-        for number in range(times):
-            new = f"Hello Reload {times}.{number}"
+    with reload_that_fails_nobody(stack, note, "F3 reload: new code, 5 in a row") as reload:
+        for number in range(5):
+            new = f"Hello Reload {number}"
             edit(view, f'"{old}"', f'"{new}"')
             reload()
             old = new

@@ -105,6 +105,7 @@ def test_C1_comet_page_arrives_piece_by_piece(stack: Stack, way: Way, coding: st
     assert len(arrived) >= 5
 
 
+@pytest.mark.whole
 def test_C1_stream_waits_for_a_client_that_pauses(stack: Stack) -> None:
     """64 MiB: more than is kept anywhere on the way."""
     path = f"/test/stream?seconds=6.4&size={1024**2}"
