@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Generator, Iterable
+from io import BytesIO
 from itertools import chain
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -54,6 +55,8 @@ def serve(
     from werkzeug.wsgi import ClosingIterator
 
     def call(protocol: Any, scope: dict[str, Any]) -> None:
+        # Taken whole before the answer, which a client might not get to read if some of it were left unread.
+        scope["wsgi.input"] = BytesIO(scope["wsgi.input"].read())
         response = Response()  # type: ignore[no-untyped-call]
         pieces = closing(application({**BASE, **scope, "SERVER_PORT": ""}, response))
         # A generator says the status no earlier than its first piece.

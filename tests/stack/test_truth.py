@@ -148,8 +148,9 @@ SAID = [
 
 
 def arrived(seen: Echo, *said: str) -> list[object]:
-    """Return the headers with one of these values that reached the app."""
-    return [pair for pair in seen["headers"] if any(value in pair[1] for value in said)]
+    """Return the headers with one of these values that reached the app; one may lie inside an id by chance."""
+    values = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, said))})(?!\w)")
+    return [pair for pair in seen["headers"] if values.search(pair[1])]
 
 
 @pytest.mark.production
