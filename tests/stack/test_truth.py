@@ -148,7 +148,7 @@ SAID = [
 
 
 def arrived(seen: Echo, *said: str) -> list[object]:
-    """Return the headers with one of these values that reached the app; one may lie inside an id by chance."""
+    """Return the headers with one of these values that reached the app; an id may hold one by chance."""
     values = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, said))})(?!\w)")
     return [pair for pair in seen["headers"] if values.search(pair[1])]
 
