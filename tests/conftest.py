@@ -88,8 +88,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         profile = PROFILES[getattr(item, "callspec").params["profile"]]  # noqa: B009  not every Item has one
         if item.get_closest_marker("production") and profile.name not in PRODUCTION:
             return False
-        # The first profile that has the same front end, or one of which both are variants, shows it.
         asked = [PROFILES[name] for name in asked_of(item)]
+        if profile not in asked:  # where it is a parameter that is marked
+            return False
+        # The first profile that has the same front end, or one of which both are variants, shows it.
         if item.get_closest_marker("shared"):
             return profile == next(p for p in asked if sibling(p.front) == sibling(profile.front))
         if item.get_closest_marker("front_end"):

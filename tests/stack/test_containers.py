@@ -260,6 +260,7 @@ def test_V4_container_becomes_healthy(stack: Stack, role: str) -> None:
     )
 
 
+@pytest.mark.whole
 def test_V4_health_check_goes_through_to_the_application(stack: Stack) -> None:
     def health() -> int:
         """Run the health check of the image by hand, with less patience."""

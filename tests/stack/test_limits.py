@@ -168,6 +168,7 @@ def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> 
     assert f'"body_length":{FAIR_BYTES}'.encode() in outcome.answer.replace(b" ", b"")
 
 
+@pytest.mark.whole
 @production
 @pytest.mark.parametrize("kind", ["dripping header", "stopped body"])
 def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Place, kind: str) -> None:
@@ -212,6 +213,7 @@ def test_L5_idle_connection_is_closed(place: Place, outcomes: Outcomes, client: 
 # ---- L1: bodies ----
 
 
+@pytest.mark.whole
 @production
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 def test_L1_larger_body_is_refused_before_it_is_sent(place: Place, accept: str) -> None:
@@ -245,6 +247,7 @@ def test_L1_larger_body_is_refused_over_http_2(stack: Stack) -> None:
     assert stack.execute(stack.front, "sh", "-c", command).split() == ["2", "413"]
 
 
+@pytest.mark.whole
 @production
 def test_L1_larger_body_never_reaches_the_app(stack: Stack) -> None:
     """With every process of the app held, the answer comes all the same."""

@@ -60,8 +60,8 @@ CODINGS = pytest.mark.parametrize(
     [
         "identity",
         "gzip, br, zstd",
-        pytest.param("gzip", marks=pytest.mark.front_end),
-        pytest.param("br", marks=pytest.mark.front_end),
+        pytest.param("gzip", marks=[pytest.mark.front_end, pytest.mark.whole]),
+        pytest.param("br", marks=[pytest.mark.front_end, pytest.mark.whole]),
     ],
 )
 
