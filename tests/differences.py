@@ -28,9 +28,10 @@ HEAD = """# Differences
 
 What `make test` found last, written by it: ✓ where all tests of a row of [the contract](contract.md) pass.
 A test of a numbered difference fails, as `tests/differences.csv` declares; if it ever passes, the run fails.
-Profiles in trial are not here: some tests of most rows are not asked of them yet.
+Profiles in trial have no column: some tests of most rows are not asked of them yet.
 
 """
+TRIAL = "What profiles in trial do otherwise, as far as it is known:"
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,14 @@ def page(
     problems: list[str] = []
     notes: list[str] = []
     used: set[Difference] = set()
+
+    def numbered(difference: Difference) -> str:
+        """Return a link to the difference's note."""
+        note = f"{difference.reason} [↗]({difference.link})"
+        if note not in notes:
+            notes.append(note)
+        return f"[{notes.index(note) + 1}](#{notes.index(note) + 1})"
+
     table = ["| row | | " + " | ".join(profiles) + " |", "|---|---|" + "---|" * len(profiles)]
     for row, title in rows.items():
         tests = {outcome.test for outcome in found if outcome.row == row}
@@ -142,13 +151,7 @@ def page(
             problems += [f"{row}: {test} failed in {profile}" for test in sorted(failed - names)]
             if absent and "" not in names:
                 problems.append(f"{row}: {profile} did not run {', '.join(sorted(absent))}")
-            marks = []
-            for difference in explained:
-                note = f"{difference.reason} [↗]({difference.link})"
-                if note not in notes:
-                    notes.append(note)
-                marks.append(f"[{notes.index(note) + 1}](#{notes.index(note) + 1})")
-            cells.append(" ".join(dict.fromkeys(marks)) or "✓")
+            cells.append(" ".join(dict.fromkeys(map(numbered, explained))) or "✓")
         table.append(f"| {row} | {title} | {' | '.join(cells)} |")
     problems += [
         f"differences.csv: nothing like {d} was found"
@@ -159,8 +162,12 @@ def page(
         differing = {difference.row for difference in used if difference.concerns(profile)}
         if len(differing) > MAX_ROWS:
             problems.append(f"more than {MAX_ROWS} rows differ in {profile}: {', '.join(sorted(differing))}")
+    trial = []
+    for name in [profile.name for profile in PROFILES.values() if profile.trial]:
+        marks = [f"{one.row} {numbered(one)}" for one in known if one.concerns(name)]
+        trial += [f"- `{name}`: {', '.join(dict.fromkeys(marks))}"] if marks else []
     listed = [f'{number}. <a id="{number}"></a>{note}' for number, note in enumerate(notes, 1)]
-    return HEAD + "\n".join([*table, "", *listed]) + "\n", problems
+    return HEAD + "\n".join([*table, "", TRIAL, "", *trial, "", *listed]) + "\n", problems
 
 
 def main(reports: list[str]) -> int:
