@@ -232,7 +232,7 @@ def test_L1_client_that_sends_all_of_a_larger_body_can_read_the_answer(place: Pl
     with place.connect() as wire:
         assert wire.send(request(*POST, f"Content-Length: {11 * 1024 * 1024}"))
         # By TLS, who has heard the server's last word can send no more.
-        all(wire.send(bytes(1024 * 1024)) for _ in range(11))
+        assert all(wire.send(bytes(1024 * 1024)) for _ in range(11)) or place.authority
         answer = wire.answer("POST")
     assert answer
     assert answer.status == 413

@@ -82,8 +82,7 @@ def test_C1_stream_arrives_piece_by_piece(stack: Stack, way: Way, coding: str) -
             arrived = pieces(response, begun)
     assert response.http_version == way.protocol
     assert b"".join(piece for _, piece in arrived).split() == [b"%d" % number for number in range(20)]
-    assert arrived[0][0] < 1
-    assert arrived[-1][0] - arrived[0][0] > 0.6  # 1.9 s, less what the first waited for a busy machine
+    assert arrived[0][0] < 1 < arrived[-1][0]
     assert len(arrived) >= 10
 
 
@@ -100,8 +99,7 @@ def test_C1_comet_page_arrives_piece_by_piece(stack: Stack, way: Way, coding: st
             arrived = pieces(response, begun)
     steps = re.findall(rb"Step (\d) of 5", b"".join(piece for _, piece in arrived))
     assert steps == [b"0", b"1", b"2", b"3", b"4", b"5"]
-    assert arrived[0][0] < 1
-    assert arrived[-1][0] - arrived[0][0] > 0.6  # 1.5 s, less what the first waited for a busy machine
+    assert arrived[0][0] < 1 < arrived[-1][0]
     assert len(arrived) >= 5
 
 
