@@ -28,7 +28,7 @@ HEAD = """# Differences
 
 What `make test` found last, written by it: ✓ where all tests of a row of [the contract](contract.md) pass.
 A test of a numbered difference fails, as `tests/differences.csv` declares; if it ever passes, the run fails.
-Profiles in trial have no column: some tests of most rows are not asked of them yet.
+Profiles in trial have no column: not all tests are asked of them yet.
 
 """
 TRIAL = "What profiles in trial do otherwise, as far as it is known:"

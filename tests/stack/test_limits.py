@@ -183,8 +183,8 @@ def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Pla
                 assert time.monotonic() - begun < 1
 
 
-@production
 @pytest.mark.whole
+@production
 def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Place) -> None:
     """More of them than there are threads; each asks for more than the kernel keeps for a connection."""
     site = stack.site
@@ -425,8 +425,8 @@ def test_L6_attempts_are_counted_over_all_processes_for_each_client(
 # ---- L4 and more of L5 ----
 
 
-@production
 @pytest.mark.whole
+@production
 def test_L4_slow_views_leave_the_last_thread_to_others(stack: Stack) -> None:
     """Whichever process the slow ones went to: none takes more than its threads, while the other idles."""
     slow = "/test/wait?seconds=15"
@@ -470,8 +470,8 @@ def too_slow(stack: Stack) -> Iterator[list[Future[Waited]]]:
         yield [pool.submit(ask, number) for number in range(THREADS)]
 
 
-@production
 @pytest.mark.whole
+@production
 def test_L5_1000_idle_connections_keep_nobody_waiting_and_are_closed(
     stack: Stack, too_slow: list[Future[Waited]]
 ) -> None:
@@ -492,8 +492,8 @@ def test_L5_1000_idle_connections_keep_nobody_waiting_and_are_closed(
     assert not any(view.done() for view in too_slow)
 
 
-@production
 @pytest.mark.whole
+@production
 def test_L4_view_over_60_s_is_answered_504_and_its_thread_is_free_again(
     stack: Stack, too_slow: list[Future[Waited]]
 ) -> None:
