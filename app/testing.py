@@ -16,11 +16,13 @@ from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
+from werkzeug.utils import secure_filename
 
 from app.extensions import csrf
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 PIECE_SECONDS = 0.1
+WORD_SECONDS = 10
 
 blueprint = Blueprint("testing", __name__, url_prefix="/test")
 csrf.exempt(blueprint)
@@ -69,9 +71,22 @@ def fail() -> ResponseReturnValue:
 
 @blueprint.get("/stream")
 def stream() -> ResponseReturnValue:
-    """Send a line each 0.1 s, for ``?seconds=``; each has ``?size=`` bytes, or what it takes."""
+    """Send a line each 0.1 s, for ``?seconds=``; each has ``?size=`` bytes, or what it takes.
+
+    With ``?client=`` (a name) each waits for that client's word that it has the one before.
+    """
     seconds, size = request.args.get("seconds", 1.0, float), request.args.get("size", 0, int)
-    return Response(_pieces(seconds, size, _streams()), mimetype="text/plain")
+    folder, client = _streams(), request.args.get("client")
+    words = folder / f"words-{secure_filename(client)}" if client else None
+    return Response(_pieces(seconds, size, folder, words), mimetype="text/plain")
+
+
+@blueprint.post("/stream/<client>")
+def arrived(client: str) -> ResponseReturnValue:
+    """Take a client's word that the next line has arrived."""
+    with (_streams() / f"words-{secure_filename(client)}").open("ab") as words:
+        words.write(b".")
+    return jsonify(arrived=True)
 
 
 @blueprint.get("/streams")
@@ -83,12 +98,24 @@ def streams() -> ResponseReturnValue:
     return jsonify(running=len(running), last=last)
 
 
-def _pieces(seconds: float, size: int, folder: Path) -> Iterator[str]:
+def _pieces(seconds: float, size: int, folder: Path, words: Path | None) -> Iterator[str]:
     with _running(folder):
         for number in range(round(seconds / PIECE_SECONDS)):
             os.utime(folder)
             yield f"{number}".ljust(size - 1) + "\n"
-            time.sleep(PIECE_SECONDS)
+            if words:
+                _wait_for(words, number + 1)
+            else:
+                time.sleep(PIECE_SECONDS)
+
+
+def _wait_for(words: Path, number: int) -> None:
+    """Return once so many words are there; raises `TimeoutError` after 10 s."""
+    end = time.monotonic() + WORD_SECONDS
+    while not words.exists() or words.stat().st_size < number:
+        if time.monotonic() > end:
+            raise TimeoutError(f"no word of piece {number}")
+        time.sleep(0.005)
 
 
 @contextmanager

