@@ -22,20 +22,20 @@ CONTRACT = "tests/contract/test_guide_application.py"
 @pytest.mark.parametrize(
     ("file", "profiles", "asked"),
     [
-        # nginx is held to the whole contract, waitress and uwsgi are in trial.
-        (WHOLE, "waitress,uwsgi,nginx", {"nginx"}),
-        (FRONT_END, "waitress,nginx,dev", {"nginx"}),
-        (SHARED, "nginx,waitress,uwsgi", {"nginx"}),
-        (SERVER, "waitress,nginx,dev", {"waitress", "nginx"}),
-        (CONTRACT, "waitress,nginx", {"waitress", "nginx"}),
+        # nginx is held to the whole contract, granian and uwsgi are in trial.
+        (WHOLE, "granian,uwsgi,nginx", {"nginx"}),
+        (FRONT_END, "granian,nginx,dev", {"nginx"}),
+        (SHARED, "nginx,granian,uwsgi", {"nginx"}),
+        (SERVER, "granian,nginx,dev", {"granian", "nginx"}),
+        (CONTRACT, "granian,nginx", {"granian", "nginx"}),
         # Of three that are held to it each shows what is its own.
         (SHARED, "nginx,nginx-fastcgi,gevent", {"nginx"}),
         (FRONT_END, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi"}),
         (WHOLE, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi", "gevent"}),
         # One alone is asked all.
         (SHARED, "uwsgi", {"uwsgi"}),
-        (FRONT_END, "waitress", {"waitress"}),
-        (WHOLE, "waitress", {"waitress"}),
+        (FRONT_END, "granian", {"granian"}),
+        (WHOLE, "granian", {"granian"}),
         # Front ends that are no variants of each other have nothing in common.
         (SHARED, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),
         (FRONT_END, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),

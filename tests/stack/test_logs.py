@@ -26,9 +26,9 @@ PATIENCE = 15.0  # seconds; lighttpd writes its log every 4
 NUMBERS: dict[str, type | tuple[type, ...]] = {"status": int, "bytes": int, "duration_s": (int, float)}
 
 
-def lines(container: Container, *, stdout: bool = True, stderr: bool = False) -> list[bytes]:
-    """Return the log's last lines: more than any test here asks for (all would be up to 60 MB)."""
-    return container.logs(stdout=stdout, stderr=stderr, tail=2000).splitlines()
+def lines(container: Container, number: int) -> list[bytes]:
+    """Return the log's last lines: all would be up to 60 MB."""
+    return container.logs(stdout=True, stderr=False, tail=number).splitlines()
 
 
 def entry(line: bytes) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def logged(stack: Stack, request_id: str) -> dict[str, Any]:
     found: list[bytes] = []
 
     def there() -> list[bytes]:
-        found[:] = [line for line in lines(stack.front) if request_id.encode() in line]
+        found[:] = [line for line in lines(stack.front, 200) if request_id.encode() in line]
         return found
 
     until(there, "the request is in the access log", PATIENCE)
@@ -65,7 +65,7 @@ def all_logged(stack: Stack, ids: set[str]) -> dict[str, dict[str, Any]]:
     entries: dict[str, dict[str, Any]] = {}
 
     def there() -> bool:
-        log = lines(stack.front)
+        log = lines(stack.front, 200 + 2 * len(ids))
         ours = [number for number, line in enumerate(log) if any(own.encode() in line for own in ids)]
         if len(ours) >= len(ids):
             entries.update({e["request_id"]: e for e in map(entry, log[ours[0] : ours[-1] + 1])})

@@ -323,7 +323,7 @@ def log_line(
     found: list[dict[str, object]] = []
 
     def logged() -> bool:
-        lines = container.logs(tail=2000).decode(errors="replace").splitlines()
+        lines = container.logs(tail=500).decode(errors="replace").splitlines()
         parsed = (json.loads(line) for line in lines if request_id in line and line.startswith("{"))
         found[:] = [line for line in parsed if line.get("request_id") == request_id and keep(line)]
         return bool(found)
