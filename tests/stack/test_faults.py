@@ -224,10 +224,11 @@ def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(editable: 
     with waiting(stack, 12, 3) as asked:
         stopped = time.monotonic()
         stack.compose("stop")
-        assert time.monotonic() - stopped < 30
-        assert [answer.result().status for answer in asked] == [200] * 3
+        took = time.monotonic() - stopped
     codes = {c.labels["com.docker.compose.service"]: c.attrs["State"]["ExitCode"] for c in stack.containers()}
     stack.up()
+    assert took < 30
+    assert [answer.result().status for answer in asked] == [200] * 3
     assert set(codes.values()) == {0}, codes
 
 
@@ -238,12 +239,10 @@ def test_F5_request_that_outlasts_30_s_does_not_hold_a_stop(editable: Stack) -> 
     with Place(stack.base_url).connect() as wire:
         wire.send(request("GET /test/wait?seconds=58 HTTP/1.1", "Host: localhost"))
         until(lambda: stack.site.get("/test/streams").json()["running"] == 1, "the view is at work")
-        stopped = time.monotonic()
         stack.front.stop(timeout=40)
-        assert time.monotonic() - stopped < 37
     code = stack.front.attrs["State"]["ExitCode"]
     stack.up()
-    assert code == 0
+    assert code == 0  # killed, it would be 137
 
 
 # ---- F6: the database is locked or gone ----

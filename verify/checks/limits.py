@@ -92,15 +92,24 @@ def slow_body(site: Site) -> Iterator[str]:
 
 @check("L3", f"{SLOW_CLIENTS} slow clients do not slow down the site", slow=True)
 def slow_clients(site: Site) -> Iterator[str]:
-    """They are few: a server that notices them stands still with a hundred."""
+    """They are few: a server that notices them stands still with a hundred.
+
+    The quickest of three visitors counts: one may be late for a reason of the network's, or of this machine.
+    """
+    quickest = float("inf")
     with ExitStack() as stack:
         for _ in range(SLOW_CLIENTS):
             stack.enter_context(site.wire()).send(site.head()[:-2])
-        started = time.monotonic()
-        answer = site.ask()
-        seconds = time.monotonic() - started
-    if answer is None or answer.status_code != 200 or seconds > 1:
-        yield f"{answered(answer)} after {seconds:.1f} s"
+        for _ in range(3):
+            started = time.monotonic()
+            answer = site.ask()
+            seconds = time.monotonic() - started
+            if answer is None or answer.status_code != 200:
+                yield f"{answered(answer)} after {seconds:.1f} s"
+                return
+            quickest = min(quickest, seconds)
+    if quickest > 1:
+        yield f"{answered(answer)} after {quickest:.1f} s, at the quickest"
 
 
 @check("L5", "An idle connection is closed after 15 s", slow=True)
