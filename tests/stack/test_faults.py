@@ -236,6 +236,7 @@ def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(editable: 
 def test_F5_request_that_outlasts_30_s_does_not_hold_a_stop(editable: Stack) -> None:
     """Docker would kill after 40 s: the front end has ended by itself before, with 0."""
     stack = editable
+    stack.settle()  # servers/httpd.py ends a start before it stops
     with Place(stack.base_url).connect() as wire:
         wire.send(request("GET /test/wait?seconds=58 HTTP/1.1", "Host: localhost"))
         until(lambda: stack.site.get("/test/streams").json()["running"] == 1, "the view is at work")
