@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import httpx
@@ -170,7 +171,7 @@ def test_L3_slow_but_fair_client_is_served(place: Place, outcomes: Outcomes) -> 
 
 
 def wait_of_a_visitor(site: Site, path: str) -> float:
-    """Return the seconds that the quickest of three visitors waits; all have their answer within 5 s.
+    """Return the seconds that the second quickest of three visitors waits; all have their answer within 5 s.
 
     What else this machine does may delay one.
     """
@@ -180,7 +181,7 @@ def wait_of_a_visitor(site: Site, path: str) -> float:
         assert site.get(path, headers={"Connection": "close"}, timeout=5).ok
         return time.monotonic() - begun
 
-    return min(visit() for _ in range(3))
+    return median(visit() for _ in range(3))
 
 
 @pytest.mark.whole
