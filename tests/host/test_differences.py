@@ -72,10 +72,10 @@ def test_what_is_undeclared_or_stale_is_a_problem(
 
 
 def test_what_is_declared_of_a_profile_in_trial_is_listed() -> None:
-    known = [Difference("uwsgi", row, f"test_{row}_x", "So.", "https://example.org") for row in ROWS]
+    known = [Difference("apache-express", row, f"test_{row}_x", "So.", "https://example.org") for row in ROWS]
     page, found = differences.page(ROWS, known, PASSED, ["nginx", "dev"])
     assert found == []
-    assert "- `uwsgi`: L1 [1](#1), L2 [1](#1)\n" in page
+    assert "- `apache-express`: L1 [1](#1), L2 [1](#1)\n" in page
     assert page.endswith('1. <a id="1"></a>So. [↗](https://example.org)\n')
 
 

@@ -22,9 +22,11 @@ CONTRACT = "tests/contract/test_guide_application.py"
 @pytest.mark.parametrize(
     ("file", "profiles", "asked"),
     [
-        # nginx is held to the whole contract, granian and uwsgi are in trial.
-        (WHOLE, "granian,uwsgi,nginx", {"nginx"}),
-        (FRONT_END, "granian,nginx,dev", {"nginx"}),
+        # apache is held to the whole contract, apache-express and apache-fastcgi are in trial.
+        (WHOLE, "apache-express,apache-fastcgi,apache", {"apache"}),
+        (CONTRACT, "apache-express,apache", {"apache-express", "apache"}),
+        # Two with one front end.
+        (FRONT_END, "nginx,granian,dev", {"nginx"}),
         (SHARED, "nginx,granian,uwsgi", {"nginx"}),
         (SERVER, "granian,nginx,dev", {"granian", "nginx"}),
         (CONTRACT, "granian,nginx", {"granian", "nginx"}),
@@ -33,9 +35,9 @@ CONTRACT = "tests/contract/test_guide_application.py"
         (FRONT_END, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi"}),
         (WHOLE, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi", "gevent"}),
         # One alone is asked all.
-        (SHARED, "uwsgi", {"uwsgi"}),
+        (SHARED, "apache-express", {"apache-express"}),
         (FRONT_END, "granian", {"granian"}),
-        (WHOLE, "granian", {"granian"}),
+        (WHOLE, "apache-express", {"apache-express"}),
         # Front ends that are no variants of each other have nothing in common.
         (SHARED, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),
         (FRONT_END, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),
