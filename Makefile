@@ -3,11 +3,13 @@
 PROFILES := $(shell tail -n +2 profiles.csv | cut -d, -f1)
 # .env gives what neither the command line nor the environment says.
 $(foreach line,$(shell sed -n 's/^\([A-Z_]*\)=/\1?=/p' .env 2>/dev/null),$(eval $(line)))
+# What takes all profiles takes one where it is named.
+CHOSEN := $(if $(filter command line environment,$(origin PROFILE)),$(PROFILE),$(PROFILES))
 PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test prove-config verify static tunnel lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test bench prove-config verify static tunnel lint lock secrets clean known-profile
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +42,16 @@ smoke: known-profile ## Check the running PROFILE in seconds; JUnit goes to resu
 	  --junitxml results/smoke-$(PROFILE).xml
 
 test: known-profile ## Set up everything and test every profile (or one: PROFILE=apache)
-	@tests/test.sh $(if $(filter command line environment,$(origin PROFILE)),$(PROFILE),$(PROFILES))
+	@tests/test.sh $(CHOSEN)
+
+bench: known-profile ## Measure every profile, or PROFILE: docs/benchmarks.md (ROUNDS=3 DURATION=2)
+	@tests/setup.sh
+	@docker/engine.sh
+	@docker/base-image.sh
+	@docker/secrets.sh
+	@docker/images.sh $(CHOSEN)
+	@docker/certs.sh
+	@.venv/bin/python -m bench $(CHOSEN) --rounds $(or $(ROUNDS),3) --seconds $(or $(DURATION),2)
 
 prove-config: known-profile ## Take each line of PROFILE's configuration away: which does no test miss? (hours)
 	@tests/setup.sh

@@ -71,14 +71,15 @@ def fail() -> ResponseReturnValue:
 
 @blueprint.get("/stream")
 def stream() -> ResponseReturnValue:
-    """Send a line each 0.1 s, for ``?seconds=``; each has ``?size=`` bytes, or what it takes.
+    """Send a line each 0.1 s (``?pause=``), for ``?seconds=``; each has ``?size=`` bytes, or what it takes.
 
     With ``?client=`` (a name) each waits for that client's word that it has the one before.
     """
     seconds, size = request.args.get("seconds", 1.0, float), request.args.get("size", 0, int)
+    pause = request.args.get("pause", PIECE_SECONDS, float)
     folder, client = _streams(), request.args.get("client")
     words = folder / f"words-{secure_filename(client)}" if client else None
-    return Response(_pieces(seconds, size, folder, words), mimetype="text/plain")
+    return Response(_pieces(seconds, size, pause, folder, words), mimetype="text/plain")
 
 
 @blueprint.post("/stream/<client>")
@@ -98,7 +99,7 @@ def streams() -> ResponseReturnValue:
     return jsonify(running=len(running), last=last)
 
 
-def _pieces(seconds: float, size: int, folder: Path, words: Path | None) -> Iterator[str]:
+def _pieces(seconds: float, size: int, pause: float, folder: Path, words: Path | None) -> Iterator[str]:
     with _running(folder):
         for number in range(round(seconds / PIECE_SECONDS)):
             os.utime(folder)
@@ -106,7 +107,7 @@ def _pieces(seconds: float, size: int, folder: Path, words: Path | None) -> Iter
             if words:
                 _wait_for(words, number + 1)
             else:
-                time.sleep(PIECE_SECONDS)
+                time.sleep(pause)
 
 
 def _wait_for(words: Path, number: int) -> None:

@@ -35,6 +35,8 @@ def test_up_takes_10_s_and_after_a_change_of_one_file_8_s(profile: str, tmp_path
             view.write_text(source.replace("Hello World", f"Hello {change}"), encoding="utf-8")
             changes.append(seconds_up(stack))
             assert stack.site.get("/application/hello").text == f"Hello {change}"
+            if min(starts) <= 10 and min(changes) <= 8:
+                break
         assert min(starts) <= 10, starts
         assert min(changes) <= 8, changes
     finally:

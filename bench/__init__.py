@@ -1,0 +1,1 @@
+"""What each profile costs and gives, measured: `make bench`."""

@@ -1,0 +1,73 @@
+"""The command behind `make bench`: `python -m bench nginx apache`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bench import load
+from bench.report import table
+from bench.run import Settings, run, steps
+from tests.profiles import PROFILES, ROOT
+
+INTERRUPTED = 130
+
+
+def arguments(given: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser("bench", description="Measure what profiles cost and give.")
+    parser.add_argument("profiles", nargs="+", choices=list(PROFILES), metavar="PROFILE")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="each profile has its turn in each (default: 3)"
+    )
+    parser.add_argument("--seconds", type=float, default=2, help="of each case in each round (default: 2)")
+    parser.add_argument("--results", type=Path, default=ROOT / "results/bench.json", metavar="FILE")
+    return parser.parse_args(given)
+
+
+def main(given: list[str] | None = None) -> int:
+    """Measure and show; return 1 where an answer was wrong or missing, 130 where it was interrupted."""
+    options, console = arguments(given), Console(highlight=False)
+    options.results.parent.mkdir(exist_ok=True)
+    settings = Settings(options.rounds, options.seconds)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with console.status("Building the load generators' image …"):
+        load.build()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=steps(options.profiles, settings))
+        told = 0
+
+        def tell(what: str) -> None:
+            nonlocal told
+            progress.update(task, description=what, completed=told)
+            told += 1
+
+        try:
+            found = run(options.profiles, settings, options.results, tell)
+            progress.update(task, completed=told)
+        except KeyboardInterrupt:
+            console.print(
+                f"[red]Interrupted.[/] What was measured until then is kept, and marked so: {options.results}"
+            )
+            return INTERRUPTED
+    console.print(table(found))
+    errors = [row for row in found["rows"] if row["errors"]]
+    for row in errors:
+        console.print(
+            f"[red]{row['profile']}, {row['case']} ({row['way']}), round {row['round']}: {row['errors']}[/]"
+        )
+    console.print(f"All figures: {options.results}")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

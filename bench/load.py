@@ -1,0 +1,139 @@
+"""Load by Debian's wrk and h2load, each run in a container of its own beside the stack.
+
+``inside`` shares the network of the front end's container; ``published`` has the host's, and goes through
+the published port as a visitor does.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+from docker.models.containers import Container
+
+import docker
+
+IMAGE = "flask-reference/load:latest"
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+PERCENTILES = ("1", "5", "10", "25", "50", "75", "90", "95", "99", "99.9", "100")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run found; `errors` by kind, those of no number left out; `latency` in ms by percentile."""
+
+    requests: int
+    seconds: float
+    bytes: int
+    errors: dict[str, int]
+    latency: dict[str, float]
+
+
+class NoFiguresError(RuntimeError):
+    """The load generator ended without figures."""
+
+
+def build() -> None:
+    """Build the image of the load generators."""
+    command = f"docker build --quiet --file docker/Dockerfile --target load --tag {IMAGE} ."
+    subprocess.run(command.split(), cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+
+
+@contextmanager
+def started(command: Sequence[str], files: Path | None = None, **options: Any) -> Iterator[Container]:
+    """Run a command in a container of the image, with the folder `files` at /load; remove it at the end."""
+    volumes = {str(files): {"bind": "/load", "mode": "ro"}} if files else {}
+    container = docker.from_env().containers.create(
+        IMAGE, list(command), volumes=volumes, labels=["bench"], security_opt=["label=disable"], **options
+    )
+    try:
+        container.start()
+        yield container
+    finally:
+        container.remove(force=True)
+
+
+def output(command: Sequence[str], files: Path | None = None, **options: Any) -> str:
+    """Return what a command in a container of its own writes to standard output."""
+    with started(command, files, **options) as container:
+        code = container.wait(timeout=120)["StatusCode"]
+        if code:
+            raise NoFiguresError(f"{' '.join(command)}: {container.logs().decode(errors='replace').strip()}")
+        return container.logs(stderr=False).decode()
+
+
+def wrk(
+    url: str,
+    network: str,
+    *,
+    connections: int,
+    seconds: float,
+    method: str = "GET",
+    text: str = "",
+    body: Path | None = None,
+    headers: dict[str, str] | None = None,
+) -> Load:
+    """Ask `url` for `seconds` by HTTP/1.1; `text` must be in each answer's body ("": they are not read)."""
+    command = ["wrk", f"-t{min(connections, 2)}", f"-c{connections}", f"-d{seconds:g}s", "--timeout=20s"]
+    for name, value in (headers or {}).items():
+        command += ["-H", f"{name}: {value}"]
+    command += ["-s", "/wrk.lua", url, "--", method, text]
+    if body:
+        command.append(f"/load/{body.name}")
+    said = output(command, body.parent if body else None, network_mode=network)
+    found = json.loads(said.splitlines()[-1])
+    errors = {kind: found[kind] for kind in ("wrong", "status", "connect", "read", "write", "timeout")}
+    return Load(
+        requests=found["requests"],
+        seconds=found["microseconds"] / 1e6,
+        bytes=found["bytes"],
+        errors={kind: number for kind, number in errors.items() if number},
+        latency={percent: value / 1000 for percent, value in found["latency"].items()},
+    )
+
+
+TOTALS = re.compile(
+    r"requests: \d+ total, \d+ started, (?P<done>\d+) done, \d+ succeeded, "
+    r"(?P<failed>\d+) failed, (?P<errored>\d+) errored, (?P<timeout>\d+) timeout\n"
+    r"status codes: (?P<ok>\d+) 2xx.*\n"
+    r"traffic: .*\((?P<bytes>\d+)\) total, .*\((?P<data>\d+)\) data"
+)
+
+
+def h2load(url: str, network: str, *, connections: int, streams: int, seconds: float, length: int) -> Load:
+    """Ask `url` for `seconds` by HTTP/2; each body has `length` bytes."""
+    command = f"h2load -t2 -c{connections} -m{streams} -D{seconds:g} --log-file=/tmp/log {url}"
+    script = f"{command} && echo log && cut -f2,3 /tmp/log"
+    said, _, log = output(["sh", "-c", script], network_mode=network).partition("\nlog\n")
+    return of_h2load(said, log, seconds, length)
+
+
+def of_h2load(said: str, log: str, seconds: float, length: int) -> Load:
+    """Read what h2load says, and its log: a line a request, its status and microseconds."""
+    totals = TOTALS.search(said)
+    if not totals:
+        raise NoFiguresError(f"h2load: {said[-500:]}")
+    done = int(totals["done"])
+    times = [int(line.split("\t")[1]) / 1000 for line in log.splitlines()]
+    cuts = [*quantiles(times, n=1000, method="inclusive"), max(times)] if len(times) > 1 else []
+    errors = {
+        "wrong": abs(int(totals["data"]) - length * done) // max(length, 1),
+        "status": done - int(totals["ok"]),
+        "failed": int(totals["failed"]) + int(totals["errored"]),
+        "timeout": int(totals["timeout"]),
+    }
+    return Load(
+        requests=done,
+        seconds=seconds,
+        bytes=int(totals["bytes"]),
+        errors={kind: number for kind, number in errors.items() if number},
+        latency={percent: cuts[round(float(percent) * 10) - 1] for percent in PERCENTILES} if cuts else {},
+    )

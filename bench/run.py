@@ -1,0 +1,279 @@
+"""The measurement: every profile's stack is up, one is awake at a time, and rounds take turns."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from docker.models.containers import Container
+
+from bench import figures, load
+from bench.cases import CASES, Case, body, static_files
+from tests.profiles import PROFILES, ROOT
+from tests.site import Site
+from tests.stacks import Stack, until
+
+WARM_SECONDS = 1.0
+WAYS = ("inside", "published")
+
+
+class WrongAnswerError(RuntimeError):
+    """A page is not what it should be: nothing is worth measuring."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long is measured: `rounds`, in each of which every case runs for `seconds`."""
+
+    rounds: int
+    seconds: float
+    cases: tuple[Case, ...] = tuple(CASES)
+
+
+class BenchStack(Stack):
+    """A profile's stack with the static files of the cases."""
+
+    def __init__(self, profile: str, files: Path) -> None:
+        super().__init__(profile, mail=False)
+        self.name = f"bench-{uuid.uuid4().hex[:8]}"
+        override = files.parent / f"{profile}.json"
+        override.write_text(json.dumps({"services": self._services(files)}), encoding="utf-8")
+        self.compose_files = ["compose.yaml", str(override)]
+
+    def _services(self, files: Path) -> dict[str, Any]:
+        services: dict[str, dict[str, Any]] = {
+            self.profile.front: {"volumes": [f"{files}:/srv/static/bench:ro,z"]}
+        }
+        services.setdefault(self.profile.app_service, {})["environment"] = {"APP_TEST_VIEWS": "true"}
+        return services
+
+    @property
+    def serving(self) -> list[Container]:
+        """Return the containers that serve: the front end's and the application's."""
+        names = {self.profile.front, self.profile.app_service}
+        return [found for found in self.containers() if found.labels["com.docker.compose.service"] in names]
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Let its containers run within the block; asleep, they take no time, health checks neither."""
+        for container in self.serving:
+            container.unpause()
+        try:
+            yield
+        finally:
+            for container in self.serving:
+                container.pause()
+
+    def remove(self) -> None:
+        """Remove the stack; what sleeps could not be stopped."""
+        for container in self.serving:
+            if container.status == "paused":
+                container.unpause()
+        super().remove()
+
+    def visitor(self, case: Case) -> Site:
+        """Return a visitor of a case."""
+        return self.tls_site if case.tls else self.site
+
+    def url(self, case: Case, *, published: bool) -> str:
+        """Return the address of a case, from within its network or from outside."""
+        if published:
+            base = self.tls_url if case.tls else self.base_url
+        else:
+            base = "https://localhost:443/" if case.tls else "http://localhost:80/"
+        return base.rstrip("/") + case.path
+
+    def rows(self) -> int:
+        """Return how many rows the table has."""
+        found = re.search(r"(\d+) students?<", self.site.get("/sqlite/list").text)
+        assert found  # noqa: S101
+        return int(found[1])
+
+    def empty_uploads(self) -> None:
+        """Remove what was uploaded."""
+        self.execute(self.app, "sh", "-c", "rm -rf /var/lib/app/uploads/*")
+
+
+def ask_once(stack: BenchStack, case: Case) -> tuple[Site, str, int]:
+    """See that one answer is right; return the visitor, its form's token, and the body's length as sent."""
+    visitor, token = stack.visitor(case), ""
+    if case.sends:
+        token = visitor.token("/sqlite/enternew" if case.name == "insert" else "/uploads/upload")
+        data, mime = body(case, token)
+        answer = visitor.post(case.path, data=data, headers={"Content-Type": mime})
+    else:
+        # As wrk asks: without Accept-Encoding, unless the case names one.
+        answer = visitor.get(case.path, headers={"Accept-Encoding": "identity", **case.headers}, stream=True)
+    length = len(answer.raw.read(decode_content=False) if not case.sends else answer.content)
+    if answer.status_code != 200 or (case.sends and case.text not in answer.text):
+        raise WrongAnswerError(f"{stack.profile.name}, {case.name}: {answer.status_code} {answer.text[:200]}")
+    return visitor, token, length
+
+
+def measure(stack: BenchStack, case: Case, seconds: float, files: Path, way: str) -> dict[str, Any]:
+    """Run one case against one stack; return a row of the results."""
+    visitor, token, length = ask_once(stack, case)
+    network = "host" if way == "published" else f"container:{stack.front.id}"
+    url = stack.url(case, published=way == "published")
+    headers, file = dict(case.headers), None
+    if case.sends:
+        data, mime = body(case, token)
+        file = files.parent / f"{case.name}.body"
+        file.write_bytes(data)
+        cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.get_dict().items())
+        headers |= {"Content-Type": mime, "Cookie": cookies, "Referer": stack.base_url}
+    before = stack.rows() if case.name == "insert" else 0
+    calibrated = figures.calibration()
+    used, machine = figures.cpu_seconds(stack.serving), figures.machine_cpu_seconds()
+    if case.http_2:
+        found = load.h2load(
+            url, network, connections=case.connections, streams=4, seconds=seconds, length=length
+        )
+    else:
+        found = load.wrk(url, network, connections=case.connections, seconds=seconds, method=case.method,
+                         text=case.text, body=file, headers=headers)  # fmt: skip
+    used, machine = figures.cpu_seconds(stack.serving) - used, figures.machine_cpu_seconds() - machine
+    errors = dict(found.errors)
+    if not case.text and found.bytes < found.requests * length:
+        errors["wrong"] = found.requests - found.bytes // length
+    if case.name == "insert" and (lost := found.requests - (stack.rows() - before)) > 0:
+        errors["lost"] = lost
+    if case.name == "upload":
+        stack.empty_uploads()
+    return {
+        "profile": stack.profile.name, "case": case.name, "way": way,
+        "calibration": calibrated, "requests": found.requests, "seconds": found.seconds, "bytes": found.bytes,
+        "cpu": used, "machine_cpu": machine, "errors": errors, "latency": found.latency,
+    }  # fmt: skip
+
+
+def at_rest_and_under_load(stack: BenchStack, seconds: float) -> dict[str, Any]:
+    """Return memory and processes at rest, and memory in the middle of a load of the page."""
+    page, network = CASES[0], f"container:{stack.front.id}"
+    rest = {"pss_idle": figures.pss(stack.serving), "processes": figures.processes(stack.serving)}
+    with ThreadPoolExecutor(1) as pool:
+        url = stack.url(page, published=False)
+        worker = pool.submit(load.wrk, url, network, connections=page.connections, seconds=seconds + 2)
+        time.sleep(1)  # by then it runs
+        under_load = figures.pss(stack.serving)
+        worker.result()
+    return {**rest, "pss_load": under_load, "image": figures.image_size(stack.serving)}
+
+
+def starts(stack: BenchStack) -> dict[str, float]:
+    """Return the seconds that a start takes, with the containers there and without, and those of a reload."""
+
+    def timed(*steps: Callable[[], object]) -> float:
+        begun = time.monotonic()
+        for step in steps:
+            step()
+        return time.monotonic() - begun
+
+    def answers() -> bool:
+        try:
+            return bool(stack.site.get("/application/hello", timeout=2).ok)
+        except OSError:
+            return False
+
+    def answered() -> None:
+        until(answers, "the site answers")
+
+    reload = timed(lambda: stack.make("reload"))
+    for container in stack.serving:
+        container.stop()
+    names = [container.labels["com.docker.compose.service"] for container in stack.serving]
+    warm = timed(lambda: stack.compose("start", *names), answered)
+    stack.make("down")
+    return {"reload": reload, "start_warm": warm, "start_cold": timed(stack.up)}
+
+
+def about() -> dict[str, Any]:
+    """Return what a reader must know of the machine and of the run."""
+    model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": model[1] if model else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+    }
+
+
+def steps(profiles: Sequence[str], settings: Settings) -> int:
+    """Return how many steps `run` tells of."""
+    runs = sum(1 + case.published for name in profiles for case in meant(name, settings.cases))
+    return len(profiles) * 2 + runs * settings.rounds
+
+
+def meant(profile: str, cases: Sequence[Case]) -> list[Case]:
+    """Return the cases that a profile has: the development server has no TLS."""
+    return [case for case in cases if PROFILES[profile].front_end != "none" or not case.tls]
+
+
+def run(
+    profiles: Sequence[str], settings: Settings, results: Path, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure; what is known is in the file `results` after each step, marked until all of it is there.
+
+    `tell` hears of each step before it is taken.
+    """
+    scratch = ROOT / "results/bench"
+    files = scratch / "static"
+    static_files(files)
+    found: dict[str, Any] = {
+        "complete": False, "about": about(), "rounds": settings.rounds, "seconds": settings.seconds,
+        "profiles": {}, "rows": [],
+    }  # fmt: skip
+
+    def keep() -> None:
+        new = results.with_suffix(".new")
+        new.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        new.replace(results)
+
+    keep()
+    with ExitStack() as cleanup:
+        stacks = []
+        for name in profiles:
+            tell(f"{name}: starts and memory")
+            stack = BenchStack(name, files)
+            cleanup.callback(stack.remove)
+            stack.up()
+            found["profiles"][name] = starts(stack)
+            tell(f"{name}: starts and memory")
+            stack.settle()
+            found["profiles"][name] |= at_rest_and_under_load(stack, settings.seconds)
+            keep()
+            for _ in range(50):
+                ask_once(stack, CASES[3])
+            for container in stack.serving:
+                container.pause()
+            stacks.append(stack)
+        for number in range(settings.rounds):
+            for stack in stacks:
+                with stack.awake():
+                    stack.settle()
+                    load.wrk(
+                        stack.url(CASES[0], published=False),
+                        f"container:{stack.front.id}",
+                        connections=16,
+                        seconds=WARM_SECONDS,
+                    )
+                    for case in meant(stack.profile.name, settings.cases):
+                        for way in WAYS[: 1 + case.published]:
+                            tell(f"round {number + 1}, {stack.profile.name}: {case.title}")
+                            row = measure(stack, case, settings.seconds, files, way)
+                            found["rows"].append({"round": number + 1, **row})
+                            keep()
+    found["complete"] = True
+    keep()
+    return found
