@@ -237,6 +237,12 @@ class Stack:
         return self.container(self.profile.front)
 
     @property
+    def front_address(self) -> str:
+        """Return the IP address of the front end's container: there nothing of Docker's stands between."""
+        (network,) = self.front.attrs["NetworkSettings"]["Networks"].values()
+        return str(network["IPAddress"])
+
+    @property
     def app(self) -> Container:
         return self.container(self.profile.app_service)
 

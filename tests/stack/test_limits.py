@@ -206,8 +206,7 @@ def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Pl
     They come past Docker's proxy, which would read for them.
     """
     site = stack.site
-    (network,) = stack.front.attrs["NetworkSettings"]["Networks"].values()
-    direct = Place(f"{'https' if place.authority else 'http'}://{network['IPAddress']}", place.authority)
+    direct = Place(f"{'https' if place.authority else 'http'}://{stack.front_address}", place.authority)
     assert site.submit(
         "/uploads/upload", "/uploads/uploader", files={"file": ("long.bin", bytes(8 * 1024**2))}
     ).ok
