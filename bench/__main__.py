@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench import load
 from bench.report import table
-from bench.run import Settings, run, steps
+from bench.run import Settings, WrongAnswerError, run, steps
 from tests.profiles import PROFILES, ROOT
 
 INTERRUPTED = 130
@@ -24,7 +25,7 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=int, default=3, help="each profile has its turn in each (default: 3)"
     )
-    parser.add_argument("--seconds", type=float, default=2, help="of each case in each round (default: 2)")
+    parser.add_argument("--seconds", type=int, default=2, help="of each case in each round (default: 2)")
     parser.add_argument("--results", type=Path, default=ROOT / "results/bench.json", metavar="FILE")
     return parser.parse_args(given)
 
@@ -59,6 +60,9 @@ def main(given: list[str] | None = None) -> int:
                 f"[red]Interrupted.[/] What was measured until then is kept, and marked so: {options.results}"
             )
             return INTERRUPTED
+        except (load.NoFiguresError, WrongAnswerError) as reason:
+            console.print(f"[red]error:[/] {escape(str(reason))}. See 'make up PROFILE=…' and 'make logs'.")
+            return 1
     console.print(table(found))
     errors = [row for row in found["rows"] if row["errors"]]
     for row in errors:

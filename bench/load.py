@@ -75,14 +75,14 @@ def wrk(
     network: str,
     *,
     connections: int,
-    seconds: float,
+    seconds: int,
     method: str = "GET",
     text: str = "",
     body: Path | None = None,
     headers: dict[str, str] | None = None,
 ) -> Load:
     """Ask `url` for `seconds` by HTTP/1.1; `text` must be in each answer's body ("": they are not read)."""
-    command = ["wrk", f"-t{min(connections, 2)}", f"-c{connections}", f"-d{seconds:g}s", "--timeout=20s"]
+    command = ["wrk", f"-t{min(connections, 2)}", f"-c{connections}", f"-d{seconds}s", "--timeout=20s"]
     for name, value in (headers or {}).items():
         command += ["-H", f"{name}: {value}"]
     command += ["-s", "/wrk.lua", url, "--", method, text]
@@ -108,9 +108,9 @@ TOTALS = re.compile(
 )
 
 
-def h2load(url: str, network: str, *, connections: int, streams: int, seconds: float, length: int) -> Load:
+def h2load(url: str, network: str, *, connections: int, streams: int, seconds: int, length: int) -> Load:
     """Ask `url` for `seconds` by HTTP/2; each body has `length` bytes."""
-    command = f"h2load -t2 -c{connections} -m{streams} -D{seconds:g} --log-file=/tmp/log {url}"
+    command = f"h2load -t2 -c{connections} -m{streams} -D{seconds} --log-file=/tmp/log {url}"
     script = f"{command} && echo log && cut -f2,3 /tmp/log"
     said, _, log = output(["sh", "-c", script], network_mode=network).partition("\nlog\n")
     return of_h2load(said, log, seconds, length)

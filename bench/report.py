@@ -61,6 +61,7 @@ def table(found: dict[str, Any]) -> Table:
                 cells.append(f"{got['rate']:,.0f} ±{got['spread']:.0%}  {got['cpu']:.2f}" if got else "")
             shown.add_row(f"{case.title} (published port)" if way == "published" else case.title, *cells)
     for name, title in OF_A_PROFILE.items():
-        cells = [f"{found['profiles'][profile].get(name, 0):.1f}" for profile in profiles]
+        figures = [found["profiles"][profile].get(name) for profile in profiles]
+        cells = ["" if figure is None else f"{figure:.1f}" for figure in figures]
         shown.add_row(title, *cells)
     return shown

@@ -24,7 +24,7 @@ from tests.profiles import PROFILES, ROOT
 from tests.site import Site
 from tests.stacks import Stack, until
 
-WARM_SECONDS = 1.0
+WARM_SECONDS = 1
 WAYS = ("inside", "published")
 
 
@@ -37,7 +37,7 @@ class Settings:
     """How long is measured: `rounds`, in each of which every case runs for `seconds`."""
 
     rounds: int
-    seconds: float
+    seconds: int
     cases: tuple[Case, ...] = tuple(CASES)
 
 
@@ -66,21 +66,27 @@ class BenchStack(Stack):
 
     @contextmanager
     def awake(self) -> Iterator[None]:
-        """Let its containers run within the block; asleep, they take no time, health checks neither."""
+        """Let its containers run within the block alone: those of others would take their time, too."""
         for container in self.serving:
-            container.unpause()
+            container.start()
+        self.until_it_answers()
+        self.settle()
         try:
             yield
         finally:
             for container in self.serving:
-                container.pause()
+                container.stop()
 
-    def remove(self) -> None:
-        """Remove the stack; what sleeps could not be stopped."""
-        for container in self.serving:
-            if container.status == "paused":
-                container.unpause()
-        super().remove()
+    def until_it_answers(self) -> None:
+        """Wait until a visitor has a page."""
+
+        def answers() -> bool:
+            try:
+                return bool(self.site.get("/application/hello", timeout=2).ok)
+            except OSError:
+                return False
+
+        until(answers, "the site answers")
 
     def visitor(self, case: Case) -> Site:
         """Return a visitor of a case."""
@@ -121,7 +127,21 @@ def ask_once(stack: BenchStack, case: Case) -> tuple[Site, str, int]:
     return visitor, token, length
 
 
-def measure(stack: BenchStack, case: Case, seconds: float, files: Path, way: str) -> dict[str, Any]:
+def errors_of(found: load.Load, length: int | None = None, kept: int | None = None) -> dict[str, int]:
+    """Return how many answers were wrong, by kind.
+
+    `length` is that of each body, where bodies were not read; `kept` how many rows came, where each answer
+    says that one was stored: those under way at the end may be more, never less.
+    """
+    errors = dict(found.errors)
+    if length and found.bytes < found.requests * length:
+        errors["wrong"] = found.requests - found.bytes // length
+    if kept is not None and kept < found.requests:
+        errors["lost"] = found.requests - kept
+    return errors
+
+
+def measure(stack: BenchStack, case: Case, seconds: int, files: Path, way: str) -> dict[str, Any]:
     """Run one case against one stack; return a row of the results."""
     visitor, token, length = ask_once(stack, case)
     network = "host" if way == "published" else f"container:{stack.front.id}"
@@ -144,21 +164,25 @@ def measure(stack: BenchStack, case: Case, seconds: float, files: Path, way: str
         found = load.wrk(url, network, connections=case.connections, seconds=seconds, method=case.method,
                          text=case.text, body=file, headers=headers)  # fmt: skip
     used, machine = figures.cpu_seconds(stack.serving) - used, figures.machine_cpu_seconds() - machine
-    errors = dict(found.errors)
-    if not case.text and found.bytes < found.requests * length:
-        errors["wrong"] = found.requests - found.bytes // length
-    if case.name == "insert" and (lost := found.requests - (stack.rows() - before)) > 0:
-        errors["lost"] = lost
+    kept = stack.rows() - before if case.name == "insert" else None
     if case.name == "upload":
         stack.empty_uploads()
     return {
-        "profile": stack.profile.name, "case": case.name, "way": way,
-        "calibration": calibrated, "requests": found.requests, "seconds": found.seconds, "bytes": found.bytes,
-        "cpu": used, "machine_cpu": machine, "errors": errors, "latency": found.latency,
-    }  # fmt: skip
+        "profile": stack.profile.name,
+        "case": case.name,
+        "way": way,
+        "calibration": calibrated,
+        "requests": found.requests,
+        "seconds": found.seconds,
+        "bytes": found.bytes,
+        "cpu": used,
+        "machine_cpu": machine,
+        "errors": errors_of(found, None if case.text else length, kept),
+        "latency": found.latency,
+    }
 
 
-def at_rest_and_under_load(stack: BenchStack, seconds: float) -> dict[str, Any]:
+def at_rest_and_under_load(stack: BenchStack, seconds: int) -> dict[str, Any]:
     """Return memory and processes at rest, and memory in the middle of a load of the page."""
     page, network = CASES[0], f"container:{stack.front.id}"
     rest = {"pss_idle": figures.pss(stack.serving), "processes": figures.processes(stack.serving)}
@@ -172,7 +196,7 @@ def at_rest_and_under_load(stack: BenchStack, seconds: float) -> dict[str, Any]:
 
 
 def starts(stack: BenchStack) -> dict[str, float]:
-    """Return the seconds that a start takes, with the containers there and without, and those of a reload."""
+    """Return the seconds of a start, with the containers there and without, and of a reload."""
 
     def timed(*steps: Callable[[], object]) -> float:
         begun = time.monotonic()
@@ -180,22 +204,13 @@ def starts(stack: BenchStack) -> dict[str, float]:
             step()
         return time.monotonic() - begun
 
-    def answers() -> bool:
-        try:
-            return bool(stack.site.get("/application/hello", timeout=2).ok)
-        except OSError:
-            return False
-
-    def answered() -> None:
-        until(answers, "the site answers")
-
-    reload = timed(lambda: stack.make("reload"))
+    reload = {"reload": timed(lambda: stack.make("reload"))} if stack.profile.front_end != "none" else {}
     for container in stack.serving:
         container.stop()
     names = [container.labels["com.docker.compose.service"] for container in stack.serving]
-    warm = timed(lambda: stack.compose("start", *names), answered)
+    warm = timed(lambda: stack.compose("start", *names), stack.until_it_answers)
     stack.make("down")
-    return {"reload": reload, "start_warm": warm, "start_cold": timed(stack.up)}
+    return {**reload, "start_warm": warm, "start_cold": timed(stack.up)}
 
 
 def about() -> dict[str, Any]:
@@ -216,8 +231,10 @@ def steps(profiles: Sequence[str], settings: Settings) -> int:
 
 
 def meant(profile: str, cases: Sequence[Case]) -> list[Case]:
-    """Return the cases that a profile has: the development server has no TLS."""
-    return [case for case in cases if PROFILES[profile].front_end != "none" or not case.tls]
+    """Return the cases that a profile has: the development server has no TLS, and no static files of ours."""
+    if PROFILES[profile].front_end != "none":
+        return list(cases)
+    return [case for case in cases if not case.tls and not case.path.startswith("/static/")]
 
 
 def run(
@@ -256,12 +273,11 @@ def run(
             for _ in range(50):
                 ask_once(stack, CASES[3])
             for container in stack.serving:
-                container.pause()
+                container.stop()
             stacks.append(stack)
         for number in range(settings.rounds):
             for stack in stacks:
                 with stack.awake():
-                    stack.settle()
                     load.wrk(
                         stack.url(CASES[0], published=False),
                         f"container:{stack.front.id}",

@@ -30,9 +30,10 @@ function done(summary, latency, _)
       wrong_bodies = wrong_bodies + thread:get("wrong")
    end
    local microseconds = {}
-   for _, percent in ipairs({ 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9, 100 }) do
+   for _, percent in ipairs({ 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9 }) do
       table.insert(microseconds, string.format('"%g": %d', percent, latency:percentile(percent)))
    end
+   table.insert(microseconds, string.format('"100": %d', latency.max))
    local errors = summary.errors
    print(string.format(
       '\n{"requests": %d, "microseconds": %d, "bytes": %d, "wrong": %d, "status": %d, "connect": %d, '

@@ -9,6 +9,10 @@ export STACK=${STACK:-flask}
 
 docker/engine.sh
 containers=$(docker ps --quiet --filter "label=com.docker.compose.project=$STACK" --filter label=reload.apply --filter label=com.docker.compose.container-number)
+if [ -z "$containers" ] && [ -n "$(docker ps --quiet --filter "label=com.docker.compose.project=$STACK" --filter label=com.docker.compose.service=dev)" ]; then
+    say "dev takes new code in by itself when a file changes: nothing is left to do"
+    exit 0
+fi
 [ -n "$containers" ] || die "no stack '$STACK' is running. Start one: make up PROFILE=nginx"
 
 label() { docker inspect --format "{{index .Config.Labels \"$2\"}}" "$1"; }

@@ -310,7 +310,7 @@ def test_V1_no_request_is_lost(stack: Stack) -> None:
 @pytest.mark.whole
 @pytest.mark.production
 def test_V1_beginning_of_an_http_2_connection_has_no_line(stack: Stack) -> None:
-    """It is a request to lighttpd, told of at the connection's end; Docker's proxy would pass that on later."""
+    """It is a request to lighttpd, told of at the connection's end, which Docker's proxy delays."""
     sent = [fresh_id() for _ in range(4)]
     for own in sent:
         with httpx.Client(http1=False, http2=True, verify=stack.http_2_context()) as client:

@@ -229,5 +229,6 @@ def test_development_server_shows_a_change_without_any_command(tmp_path: Path) -
         until(lambda: shown(stack, "/application/hello") == "Hello Change", "the view is new")
         edit(stack.folder / "app/templates/index.html", "<h1>", "<h1>Changed ")
         until(lambda: "<h1>Changed " in shown(stack, "/"), "the template is new")
+        assert "by itself" in stack.make("reload").stdout
     finally:
         stack.remove()

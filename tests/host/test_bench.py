@@ -1,0 +1,175 @@
+"""Issue 5, lines 1, 2 and 8: what is measured; wrong answers are told; nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+import docker
+from bench import load
+from bench.cases import CASES
+from bench.report import summary
+from bench.run import errors_of
+from tests.profiles import ROOT
+from tests.stacks import free_port, until
+
+pytestmark = pytest.mark.xdist_group("bench")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def load_image() -> None:
+    load.build()
+
+
+@contextmanager
+def server(status: int, body: bytes) -> Iterator[str]:
+    """Answer every request alike; yields the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        Thread(target=listening.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}/"
+        finally:
+            listening.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kinds"),
+    [(200, b"it is right", set()), (200, b"it is not", {"wrong"}), (500, b"it is right", {"status"})],
+)
+def test_wrk_counts_what_is_wrong(status: int, body: bytes, kinds: set[str]) -> None:
+    with server(status, body) as url:
+        found = load.wrk(url, "host", connections=2, seconds=1, text="right")
+    assert found.requests > 0
+    assert found.errors == dict.fromkeys(kinds, found.requests)
+    assert 0 < found.latency["1"] <= found.latency["50"] <= found.latency["99"] <= found.latency["100"]
+
+
+def test_without_a_server_there_are_no_figures() -> None:
+    with pytest.raises(load.NoFiguresError, match="refused"):
+        load.wrk(f"http://127.0.0.1:{free_port()}/", "host", connections=2, seconds=1)
+
+
+SAID = """
+finished in 1.00s, 8.00 req/s, 1.00KB/s
+requests: {done} total, {done} started, {done} done, {ok} succeeded, {failed} failed, {errored} errored, \
+{timeout} timeout
+status codes: {ok} 2xx, 0 3xx, 0 4xx, {failed} 5xx
+traffic: 1.00KB (1024) total, 800B (800) headers (space savings 10.00%), 110B ({data}) data
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "errors"),
+    [
+        ({}, {}),
+        ({"ok": 9, "failed": 1}, {"status": 1, "failed": 1}),
+        ({"errored": 2}, {"failed": 2}),
+        ({"timeout": 3}, {"timeout": 3}),
+        ({"data": 88}, {"wrong": 2}),
+    ],
+)
+def test_what_h2load_says_is_understood(change: dict[str, int], errors: dict[str, int]) -> None:
+    said = SAID.format(
+        **{"done": 10, "ok": 10, "failed": 0, "errored": 0, "timeout": 0, "data": 110} | change
+    )
+    log = "".join(f"200\t{1000 * number}\n" for number in range(1, 11))
+    found = load.of_h2load(said, log, seconds=1, length=11)
+    assert (found.requests, found.errors, found.latency["100"]) == (10, errors, 10.0)
+    assert found.latency["50"] == pytest.approx(5.5)
+
+
+def test_bytes_and_rows_that_are_missing_are_errors() -> None:
+    found = load.Load(requests=10, seconds=1, bytes=1500, errors={}, latency={})
+    assert errors_of(found, length=100) == {}
+    assert errors_of(found, length=200) == {"wrong": 3}
+    assert errors_of(found, kept=12) == {}
+    assert errors_of(found, kept=7) == {"lost": 3}
+
+
+def test_medians_of_all_rounds_are_told_with_their_spread() -> None:
+    rows = [
+        {"profile": "nginx", "case": "page", "way": "inside", "requests": requests, "seconds": 2, "cpu": 1,
+         "machine_cpu": 2, "latency": {"50": 1, "99": requests}, "calibration": 0.1}
+        for requests in (100, 400, 200)
+    ]  # fmt: skip
+    got = summary({"rows": rows}, "nginx", "page")
+    assert got
+    assert (got["rate"], got["spread"], got["cpu"], got["p99"]) == (100, 0.75, 5, 200)
+    assert summary({"rows": rows}, "nginx", "page", "published") is None
+
+
+def bench(results: Path, *profiles: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench", *profiles, "--rounds", "1", "--seconds", "1"]
+    return subprocess.Popen(
+        [*command, "--results", str(results)],
+        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def left_behind() -> list[str]:
+    engine = docker.from_env()
+    containers = [
+        *engine.containers.list(all=True, filters={"label": "bench"}),
+        *engine.containers.list(all=True, filters={"name": "bench-"}),
+    ]
+    volumes = engine.volumes.list(filters={"name": "bench-"})
+    return [str(container.name) for container in containers] + [str(volume.id) for volume in volumes]
+
+
+def test_every_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> None:
+    results = tmp_path / "bench.json"
+    running = bench(results, "nginx")
+    said, _ = running.communicate(timeout=400)
+    assert running.returncode == 0, said
+    assert left_behind() == []
+    found = json.loads(results.read_text())
+    assert found["complete"]
+    wanted = {(case.name, way) for case in CASES for way in ("inside", "published")[: 1 + case.published]}
+    assert {(row["case"], row["way"]) for row in found["rows"]} == wanted
+    for row in found["rows"]:
+        assert row["requests"] > 0
+        assert row["errors"] == {}
+        assert min(row["cpu"], row["machine_cpu"], row["calibration"], row["latency"]["99"]) > 0
+    assert {"processor", "cores", "kernel", "date"} <= found["about"].keys()
+    assert all(figure > 0 for figure in found["profiles"]["nginx"].values())
+    assert found["profiles"]["nginx"]["processes"] == 8  # init and supervisors, 2 of nginx's, 2 of Gunicorn's
+    assert "a row into SQLite" in said
+
+
+def test_an_interrupted_run_leaves_its_figures_and_nothing_else(tmp_path: Path) -> None:
+    results = tmp_path / "bench.json"
+    running = bench(results, "dev")
+    try:
+        until(lambda: results.exists() and json.loads(results.read_text())["rows"], "the first figures", 200)
+    finally:
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=120)
+    assert running.returncode == 130, said
+    assert "Interrupted" in said
+    assert str(results) in said.replace("\n", "")
+    found = json.loads(results.read_text())
+    assert not found["complete"]
+    assert found["rows"]
+    assert left_behind() == []
