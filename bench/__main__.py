@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench import load
-from bench.report import table
+from bench.report import html, table
 from bench.run import Settings, WrongAnswerError, run, steps
 from tests.profiles import PROFILES, ROOT
 
@@ -69,7 +69,9 @@ def main(given: list[str] | None = None) -> int:
         console.print(
             f"[red]{row['profile']}, {row['case']} ({row['way']}), round {row['round']}: {row['errors']}[/]"
         )
-    console.print(f"All figures: {options.results}")
+    page = options.results.with_suffix(".html")
+    html(found, page)
+    console.print(f"All figures: {options.results}, drawn: {page}", soft_wrap=True)
     return 1 if errors else 0
 
 

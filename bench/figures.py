@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,18 @@ from docker.models.containers import Container
 import docker
 from bench.load import output
 
+# What Debian and pip have installed, by the names that a reader looks for.
+VERSIONS = r"""
+dpkg-query -W -f '${Package} ${Version}\n' apache2 lighttpd nginx python3 uwsgi-core 2>/dev/null
+for package in /srv/app/venv/lib/python3*/site-packages/*.dist-info; do
+    basename $package .dist-info | tr - ' '
+done
+"""
+NAMED = re.compile(
+    r"^(apache2|flask|flup|gevent|granian|gunicorn|lighttpd|mod_wsgi|nginx|python3|tornado|twisted|uvicorn"
+    r"|uwsgi-core|waitress|werkzeug) (\S+)$",
+    re.MULTILINE,
+)
 # Pages of memory that a process has for itself, and its share of those that it shares. Not of this shell.
 PSS = """
 for process in /proc/[0-9]*; do
@@ -80,3 +93,13 @@ def image_size(containers: Iterable[Container]) -> float:
         # What was built once is a step of both histories, with the same time.
         layers |= {(step["Created"], step["CreatedBy"]): step["Size"] for step in container.image.history()}
     return sum(layers.values()) / 1e6
+
+
+def versions(containers: Iterable[Container]) -> dict[str, str]:
+    """Return the versions of the servers and of what they run, by name."""
+    found: dict[str, str] = {}
+    for container in containers:
+        said = container.exec_run(["sh", "-c", VERSIONS], stderr=False).output
+        assert isinstance(said, bytes)  # noqa: S101  not a stream
+        found |= dict(NAMED.findall(said.decode()))
+    return found

@@ -1,67 +1,190 @@
-"""What a run found, in tables."""
+"""What a run found: for a terminal, as one HTML page, and for docs/benchmarks.md.
+
+``python -m bench.report FILE`` writes the latter.
+"""
 
 from __future__ import annotations
 
-from statistics import median
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, select_autoescape
 from rich.table import Table
 
+from bench import charts
 from bench.cases import CASES
 from bench.run import WAYS
+from bench.summary import summary
+from tests.profiles import ROOT
 
-
-def summary(found: dict[str, Any], profile: str, case: str, way: str = "inside") -> dict[str, float] | None:
-    """Return the medians over all rounds of a case, and the spread (half of the range, over the median).
-
-    `rate` in requests/s, `cpu` in processor ms a request, `p50` and `p99` in ms; None where it was not run.
-    """
-    rows = [
-        row
-        for row in found["rows"]
-        if (row["profile"], row["case"], row["way"]) == (profile, case, way) and row["requests"]
-    ]
-    if not rows:
-        return None
-    rates = [row["requests"] / row["seconds"] for row in rows]
-    return {
-        "rate": median(rates),
-        "spread": (max(rates) - min(rates)) / 2 / median(rates),
-        "cpu": median(1000 * row["cpu"] / row["requests"] for row in rows),
-        "machine_cpu": median(1000 * row["machine_cpu"] / row["requests"] for row in rows),
-        "p50": median(row["latency"].get("50", 0.0) for row in rows),
-        "p99": median(row["latency"].get("99", 0.0) for row in rows),
-        "calibration": median(row["calibration"] for row in rows),
-    }
-
+PAGE = ROOT / "docs/benchmarks.md"
+RESULTS = ROOT / "bench/results.json"
+CHARTS = ROOT / "docs/benchmarks"
 
 OF_A_PROFILE = {
-    "pss_idle": "memory at rest, MB (PSS)",
-    "pss_load": "memory under load, MB (PSS)",
+    "pss_idle": "memory at rest, MB",
+    "pss_load": "memory under load, MB",
     "processes": "processes",
     "image": "images, MB",
-    "start_warm": "start of its containers, s",
-    "start_cold": "make up, s",
-    "reload": "make reload, s",
+    "start_warm": "start, s",
+    "start_cold": "`make up`, s",
+    "reload": "`make reload`, s",
 }
 
 
+def figure(value: float | None, digits: int = 1) -> str:
+    """Return a figure as it is shown; "" for none."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.{digits}f}"
+
+
 def table(found: dict[str, Any]) -> Table:
-    """Return requests/s of each case and profile, for a terminal."""
+    """Return all of it for a terminal."""
     profiles = list(found["profiles"])
-    caption = "requests/s ± half the range, and processor ms a request: medians of all rounds"
+    caption = "requests/s ± half the range, and processor seconds per 1,000 requests: medians of all rounds"
     shown = Table("", *profiles, caption=caption)
     for column in shown.columns[1:]:
         column.justify = "right"
     for case in CASES:
         for way in WAYS[: 1 + case.published]:
-            cells = []
-            for profile in profiles:
-                got = summary(found, profile, case.name, way)
-                cells.append(f"{got['rate']:,.0f} ±{got['spread']:.0%}  {got['cpu']:.2f}" if got else "")
-            shown.add_row(f"{case.title} (published port)" if way == "published" else case.title, *cells)
+            title = f"{case.title} (published port)" if way == "published" else case.title
+            got = [summary(found, profile, case.name, way) for profile in profiles]
+            shown.add_row(title, *(f"{rate(row)}  {figure(row['cpu'], 2)}" if row else "" for row in got))
     for name, title in OF_A_PROFILE.items():
-        figures = [found["profiles"][profile].get(name) for profile in profiles]
-        cells = ["" if figure is None else f"{figure:.1f}" for figure in figures]
-        shown.add_row(title, *cells)
+        shown.add_row(title.replace("`", ""), *(figure(found["profiles"][p].get(name)) for p in profiles))
     return shown
+
+
+def rate(row: dict[str, float]) -> str:
+    """Return requests/s with their spread."""
+    return f"{row['rate']:,.0f} ± {row['spread']:.0%}"
+
+
+def part_of(inside: dict[str, float], outside: dict[str, float]) -> str:
+    """Return what is left of a case through the published port."""
+    share, work = outside["rate"] / inside["rate"], outside["machine_cpu"] / inside["machine_cpu"]
+    return f"{outside['rate']:,.0f} ({share:.0%}); {work:.1f} times the processor time"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table of the page."""
+
+    title: str
+    words: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+def tables(found: dict[str, Any]) -> list[Part]:
+    """Return the tables of the page, with a row a profile."""
+    profiles = list(found["profiles"])
+
+    def row(profile: str, cell: Callable[[dict[str, float]], str]) -> list[str]:
+        got = [summary(found, profile, case.name) for case in CASES]
+        return [f"`{profile}`", *(cell(one) if one else "" for one in got)]
+
+    def published(profile: str) -> list[str]:
+        ways = [[summary(found, profile, case.name, way) for way in WAYS] for case in CASES if case.published]
+        return [f"`{profile}`", *(part_of(one, other) if one and other else "" for one, other in ways)]
+
+    def taken(profile: str) -> list[str]:
+        return [f"`{profile}`", *(figure(found["profiles"][profile].get(name)) for name in OF_A_PROFILE)]
+
+    head = ["profile", *(case.title for case in CASES)]
+    return [
+        Part(
+            "Requests per second",
+            "Inside the network; median of all rounds ± half of the range.",
+            head,
+            [row(profile, rate) for profile in profiles],
+        ),
+        Part(
+            "Processor seconds per 1,000 requests",
+            "Of the containers of front end and application: the figure that holds on a noisy machine.",
+            head,
+            [row(profile, lambda one: figure(one["cpu"], 2)) for profile in profiles],
+        ),
+        Part(
+            "99 % are answered within (ms)",
+            "",
+            head,
+            [row(profile, lambda one: figure(one["p99"])) for profile in profiles],
+        ),
+        Part(
+            "Through the published port",
+            "Requests per second, what share that is, and what the whole machine works for each request.",
+            ["profile", *(case.title for case in CASES if case.published)],
+            [published(profile) for profile in profiles],
+        ),
+        Part("What a profile takes", "", ["profile", *OF_A_PROFILE.values()], [*map(taken, profiles)]),
+    ]
+
+
+def drawn(found: dict[str, Any]) -> dict[str, str]:
+    """Return the charts by the name of their file."""
+    return {
+        "page": charts.bars(found, "page", "Hello World"),
+        "list": charts.bars(found, "list", "50 rows from SQLite"),
+        "static": charts.bars(found, "static", "10 kB static"),
+        "latency": charts.latencies(found, "page", "Hello World, 64 connections"),
+    }
+
+
+def facts(found: dict[str, Any]) -> str:
+    """Return what was measured on what, in a line."""
+    about = found["about"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(found["versions"].items()))
+    marked = "" if found["complete"] else "**Interrupted: not all was measured.** "
+    return (
+        f"{marked}{about['date']}, {about['cores']} cores of {about['processor']}, Linux {about['kernel']}; "
+        f"{found['rounds']} rounds of {found['seconds']} s a case. {versions}."
+    )
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Return the part of docs/benchmarks.md that a run makes."""
+    lines = [facts(found), "", f"Made by `{found['command']}`.", ""]
+    lines += [line for name in drawn(found) for line in (f"![{name}](benchmarks/{name}.svg)", "")]
+    for part in tables(found):
+        lines += [f"### {part.title}", ""] + ([part.words, ""] if part.words else [])
+        rule = ["---", *["---:"] * (len(part.head) - 1)]
+        lines += [f"| {' | '.join(row)} |" for row in (part.head, rule, *part.rows)] + [""]
+    return "\n".join(lines)
+
+
+def html(found: dict[str, Any], path: Path) -> None:
+    """Write one page with all in it."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), trim_blocks=True
+    )
+    page = environment.get_template("report.html").render(
+        facts=facts(found).replace("*", ""),
+        command=found["command"],
+        charts=drawn(found),
+        tables=tables(found),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+START, END = "<!-- measured: by python -m bench.report -->\n", "<!-- measured: end -->\n"
+
+
+def publish(results: Path = RESULTS) -> None:
+    """Write a run's figures into docs/benchmarks.md, and its charts beside it."""
+    found = json.loads(results.read_text(encoding="utf-8"))
+    CHARTS.mkdir(exist_ok=True)
+    for name, chart in drawn(found).items():
+        (CHARTS / f"{name}.svg").write_text(chart, encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
+    before, after = text.partition(START)[0], text.partition(END)[2]
+    PAGE.write_text(before + START + "\n" + markdown(found) + "\n" + END + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    publish(*map(Path, sys.argv[1:]))

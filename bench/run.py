@@ -248,9 +248,15 @@ def run(
     files = scratch / "static"
     static_files(files)
     found: dict[str, Any] = {
-        "complete": False, "about": about(), "rounds": settings.rounds, "seconds": settings.seconds,
-        "profiles": {}, "rows": [],
-    }  # fmt: skip
+        "complete": False,
+        "about": about(),
+        "command": f"make bench ROUNDS={settings.rounds} DURATION={settings.seconds}",
+        "rounds": settings.rounds,
+        "seconds": settings.seconds,
+        "versions": {},
+        "profiles": {},
+        "rows": [],
+    }
 
     def keep() -> None:
         new = results.with_suffix(".new")
@@ -268,6 +274,7 @@ def run(
             found["profiles"][name] = starts(stack)
             tell(f"{name}: starts and memory")
             stack.settle()
+            found["versions"] |= figures.versions(stack.serving)
             found["profiles"][name] |= at_rest_and_under_load(stack, settings.seconds)
             keep()
             for _ in range(50):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,14 +12,15 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
 import docker
-from bench import load
+from bench import load, report
 from bench.cases import CASES
-from bench.report import summary
-from bench.run import errors_of
+from bench.run import WAYS, errors_of
+from bench.summary import summary
 from tests.profiles import ROOT
 from tests.stacks import free_port, until
 
@@ -108,16 +110,47 @@ def test_bytes_and_rows_that_are_missing_are_errors() -> None:
     assert errors_of(found, kept=7) == {"lost": 3}
 
 
-def test_medians_of_all_rounds_are_told_with_their_spread() -> None:
+def run_of(*profiles: str, complete: bool = True) -> dict[str, Any]:
+    """Return what a run of three rounds finds; the second has the most requests."""
     rows = [
-        {"profile": "nginx", "case": "page", "way": "inside", "requests": requests, "seconds": 2, "cpu": 1,
-         "machine_cpu": 2, "latency": {"50": 1, "99": requests}, "calibration": 0.1}
-        for requests in (100, 400, 200)
+        {"profile": profile, "case": case.name, "way": way, "requests": requests, "seconds": 2, "cpu": 1,
+         "machine_cpu": 2, "latency": dict.fromkeys(load.PERCENTILES, requests / 10), "calibration": 0.1,
+         "errors": {}}
+        for profile in profiles for case in CASES for way in WAYS for requests in (100, 400, 200)
+        if way == "inside" or case.published
     ]  # fmt: skip
-    got = summary({"rows": rows}, "nginx", "page")
+    about = {"date": "2026-11-26", "processor": "a processor", "cores": 2, "kernel": "6.1"}
+    taken = dict.fromkeys(report.OF_A_PROFILE, 12.5)
+    return {
+        "complete": complete, "about": about, "command": "make bench", "rounds": 3, "seconds": 2,
+        "rows": rows, "versions": {"nginx": "1.26.3"}, "profiles": dict.fromkeys(profiles, taken),
+    }  # fmt: skip
+
+
+def test_medians_of_all_rounds_are_told_with_their_spread() -> None:
+    got = summary(run_of("nginx"), "nginx", "page")
     assert got
-    assert (got["rate"], got["spread"], got["cpu"], got["p99"]) == (100, 0.75, 5, 200)
-    assert summary({"rows": rows}, "nginx", "page", "published") is None
+    assert (got["rate"], got["spread"], got["cpu"], got["p99"]) == (100, 0.75, 5, 20)
+    assert summary(run_of("nginx"), "nginx", "list", "published") is None
+
+
+def test_page_of_a_run_has_all_of_it_and_loads_nothing(tmp_path: Path) -> None:
+    report.html(run_of("nginx", "dev"), tmp_path / "bench.html")
+    page = (tmp_path / "bench.html").read_text()
+    assert page.count("<svg") == len(report.drawn(run_of("nginx", "dev"))) == 4
+    for told in ("nginx 1.26.3", "a processor", "make bench", ">100 ± 75%<", ">5.00<", ">20.0<", ">12.5<"):
+        assert told in page, told
+    assert not re.findall(r"""(?:src|href)=["'](?!#)|@import|url\((?!#)""", page)
+    assert "Interrupted" not in page
+
+
+def test_page_of_an_interrupted_run_says_so() -> None:
+    assert "Interrupted" in report.markdown(run_of("nginx", complete=False))
+    assert "Interrupted" not in report.markdown(run_of("nginx"))
+
+
+def test_same_figures_make_the_same_charts() -> None:
+    assert report.drawn(run_of("nginx", "dev")) == report.drawn(run_of("nginx", "dev"))
 
 
 def bench(results: Path, *profiles: str) -> subprocess.Popen[str]:
@@ -146,7 +179,7 @@ def test_every_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> 
     assert left_behind() == []
     found = json.loads(results.read_text())
     assert found["complete"]
-    wanted = {(case.name, way) for case in CASES for way in ("inside", "published")[: 1 + case.published]}
+    wanted = {(case.name, way) for case in CASES for way in WAYS[: 1 + case.published]}
     assert {(row["case"], row["way"]) for row in found["rows"]} == wanted
     for row in found["rows"]:
         assert row["requests"] > 0
@@ -155,7 +188,9 @@ def test_every_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> 
     assert {"processor", "cores", "kernel", "date"} <= found["about"].keys()
     assert all(figure > 0 for figure in found["profiles"]["nginx"].values())
     assert found["profiles"]["nginx"]["processes"] == 8  # init and supervisors, 2 of nginx's, 2 of Gunicorn's
+    assert {"nginx", "gunicorn", "flask"} <= found["versions"].keys()
     assert "a row into SQLite" in said
+    assert "<svg" in results.with_suffix(".html").read_text()
 
 
 def test_an_interrupted_run_leaves_its_figures_and_nothing_else(tmp_path: Path) -> None:
