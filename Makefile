@@ -9,7 +9,7 @@ PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test bench prove-config verify static tunnel lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test bench bench-check prove-config verify static tunnel lint lock secrets clean known-profile
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: known-profile ## Measure every profile, or PROFILE: docs/benchmarks.md (R
 	@docker/images.sh $(CHOSEN)
 	@docker/certs.sh
 	@.venv/bin/python -m bench $(CHOSEN) --rounds $(or $(ROUNDS),3) --seconds $(or $(DURATION),2)
+
+bench-check: bench ## Measure, and fail where a request costs over 15 % more than in bench/results.json
+	@.venv/bin/python -m bench.check
 
 prove-config: known-profile ## Take each line of PROFILE's configuration away: which does no test miss? (hours)
 	@tests/setup.sh

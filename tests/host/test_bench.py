@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import docker
-from bench import load, report
+from bench import check, load, report
 from bench.cases import CASES
 from bench.run import WAYS, errors_of
 from bench.summary import summary
@@ -153,6 +153,26 @@ def test_same_figures_make_the_same_charts() -> None:
     assert report.drawn(run_of("nginx", "dev")) == report.drawn(run_of("nginx", "dev"))
 
 
+def test_what_costs_over_15_percent_more_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    baseline, run = run_of("nginx", "dev"), run_of("nginx")
+    for row in run["rows"]:
+        row["calibration"] *= 2  # a machine half as fast: all takes twice the time
+        row["cpu"] *= 2 * {"page": 1.14, "list": 1.16, "static": 0.8}.get(row["case"], 1)
+    files = tmp_path / "run.json", tmp_path / "baseline.json"
+    for file, found in zip(files, (run, baseline), strict=True):
+        file.write_text(json.dumps(found))
+    assert check.main([str(files[0]), "--baseline", str(files[1])]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [
+        "nginx, list: +16% processor time per request",
+        "nginx, static: -20% processor time per request",
+    ]
+    assert said[2].startswith(f"1 of {len(CASES)} figures")
+    assert check.main([str(files[1]), "--baseline", str(files[1])]) == 0
+    assert check.main([str(tmp_path / "none.json"), "--baseline", str(files[1])]) == 1
+    assert "make bench" in capsys.readouterr().out
+
+
 def bench(results: Path, *profiles: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "bench", *profiles, "--rounds", "1", "--seconds", "1"]
     return subprocess.Popen(
@@ -171,8 +191,9 @@ def left_behind() -> list[str]:
     return [str(container.name) for container in containers] + [str(volume.id) for volume in volumes]
 
 
-def test_every_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> None:
-    results = tmp_path / "bench.json"
+def test_every_case_is_measured_both_ways_where_it_should_be() -> None:
+    results = ROOT / "results/bench-test.json"  # tests/test.sh compares it with bench/results.json
+    results.unlink(missing_ok=True)
     running = bench(results, "nginx")
     said, _ = running.communicate(timeout=400)
     assert running.returncode == 0, said
