@@ -14,8 +14,7 @@ options=(
     --user "$APACHE_RUN_USER" --group "$APACHE_RUN_GROUP" --working-directory /srv/app --python-path /srv/app
     # threads: as many as httpd's, for who sends a body slowly holds one. Default: 1 and 5
     --processes 2 --threads 128
-    # Enough that 200 slow clients do no harm; all at the start, and none ends when load goes.
-    --server-mpm event --max-clients 256 --initial-workers 1 --minimum-spare-workers 0.1 --maximum-spare-workers 1
+    --server-mpm event
     # How long the application may let httpd wait, then 504. Not --request-timeout, which ends the whole process.
     --socket-timeout 60 --request-timeout 0
     # What a request may still take when its process is to end; default: 5 s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,12 +22,28 @@ FLAGS = [
 ]
 
 
+# Chromium gives up what waits for a connection (ERR_NETWORK_CHANGED) whenever a network of this machine comes
+# or goes, as Docker's do with each stack. It hears of them by netlink, and can do without.
+START = """#!{python}
+import errno, os, socket, sys
+import pyseccomp
+rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+netlink = pyseccomp.Arg(0, pyseccomp.EQ, socket.AF_NETLINK)
+rules.add_rule(pyseccomp.ERRNO(errno.EAFNOSUPPORT), "socket", netlink)
+rules.load()
+os.execv({chromium!r}, [{chromium!r}, *sys.argv[1:]])
+"""
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     assert chromium, "no Chromium: run 'tests/setup.sh browser', or name one in CHROMIUM"
+    start = tmp_path_factory.mktemp("browser") / "chromium"
+    start.write_text(START.format(python=sys.executable, chromium=chromium), encoding="utf-8")
+    start.chmod(0o755)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=start, args=FLAGS)
         yield browser
         browser.close()
 
