@@ -20,6 +20,7 @@ from bench.summary import summary
 from tests.profiles import ROOT
 
 ALLOWED = 0.15
+KEEP = "cp results/bench.json bench/results.json"
 
 
 def ratios(found: dict[str, Any], baseline: dict[str, Any]) -> dict[tuple[str, str], float]:
@@ -43,7 +44,9 @@ def main(given: list[str] | None = None) -> int:
     try:
         found, baseline = (json.loads(file.read_text("utf-8")) for file in (options.run, options.baseline))
     except OSError as error:
-        console.print(f"[red]error:[/] {error.filename} cannot be read: run 'make bench' first.")
+        console.print(
+            f"[red]error:[/] {error.filename} is not there: 'make bench' makes a run, '{KEEP}' a baseline."
+        )
         return 1
     shares = ratios(found, baseline)
     if not shares:

@@ -27,6 +27,4 @@ before=$(left_behind)
 if [ "$*" = "$(tail -n +2 profiles.csv | cut -d, -f1 | paste -sd ' ')" ]; then
     .venv/bin/python -m tests.differences results/alone.xml results/test.xml
 fi
-# A busy machine is no reason to fail.
-.venv/bin/python -m bench.check results/bench-test.json || true
 [ "$(left_behind)" = "$before" ] || die "the tests left containers, volumes or networks behind: docker ps --all --filter name=test-"
