@@ -26,16 +26,21 @@ NAMED = re.compile(
     r"|uwsgi-core|waitress|werkzeug) (\S+)$",
     re.MULTILINE,
 )
-# Pages of memory that a process has for itself, and its share of those that it shares. Not of this shell.
-PSS = """
-for process in /proc/[0-9]*; do
-    cmp -s /proc/self/cgroup $process/cgroup || cat $process/smaps_rollup 2>/dev/null
-done | awk '/^Pss:/ { sum += $2 } END { print sum + 0 }'
-"""
+# The processes of a container; not this shell, and not what Docker runs there beside it: a health check.
 PROCESSES = """
-for process in /proc/[0-9]*; do
-    cmp -s /proc/self/cgroup $process/cgroup || echo
-done | wc -l
+processes() {
+    for process in /proc/[0-9]*; do
+        cmp -s /proc/self/cgroup $process/cgroup && continue
+        [ $process != /proc/1 ] && grep -qs '^PPid:[[:space:]]*0$' $process/status && continue
+        echo $process
+    done
+}
+"""
+COUNT = f"{PROCESSES} processes | wc -l"
+# What a process has of memory for itself, and its share of what several have.
+PSS = f"""{PROCESSES}
+for process in $(processes); do cat $process/smaps_rollup 2>/dev/null; done |
+    awk '/^Pss:/ {{ sum += $2 }} END {{ print sum + 0 }}'
 """
 
 
@@ -82,7 +87,7 @@ def pss(containers: Iterable[Container]) -> float:
 
 def processes(containers: Iterable[Container]) -> int:
     """Return how many processes there are in containers, the container's own init among them."""
-    return _within(containers, PROCESSES)
+    return _within(containers, COUNT)
 
 
 def image_size(containers: Iterable[Container]) -> float:
