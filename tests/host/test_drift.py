@@ -195,3 +195,16 @@ def test_variant_differs_from_its_sibling_in_the_marked_block_and_the_applicatio
     assert len(shared) == len(theirs)
     for (name, text), (_, other) in zip(shared, theirs, strict=True):
         assert text == other, f"{name} is not what {sibling(front)} says"
+
+
+@pytest.mark.parametrize(
+    "directive",
+    ["ThreadsPerChild", "MaxRequestWorkers", "StartServers", "MaxSpareThreads", "AsyncRequestWorkerFactor"],
+)
+def test_httpd_has_the_same_threads_with_mod_wsgi_express(directive: str) -> None:
+    """Where a process has fewer, those that are taken cost connections that wait for their next request."""
+    said = [
+        re.findall(rf"^{directive} (\d+)$", (ROOT / file).read_text(encoding="utf-8"), re.M)
+        for file in (PROCESS["apache"], "apache-express/sites-available/app.conf")
+    ]
+    assert said[0] == said[1] != []
