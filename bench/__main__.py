@@ -18,14 +18,21 @@ from tests.profiles import PROFILES, ROOT
 INTERRUPTED = 130
 
 
+def bounded(text: str) -> int:
+    """Read a whole number from 1 to 60."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 60:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 60")
+    return int(text)
+
+
 def arguments(given: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("bench", description="Measure what profiles cost and give.")
     parser.add_argument("profiles", nargs="+", choices=list(PROFILES), metavar="PROFILE")
     parser.add_argument(
-        "--rounds", type=int, default=3, help="each profile has its turn in each (default: 3)"
+        "--rounds", type=bounded, default=3, help="each profile has its turn in each (default: 3)"
     )
-    parser.add_argument("--seconds", type=int, default=2, help="of each case in each round (default: 2)")
+    parser.add_argument("--seconds", type=bounded, default=2, help="of each case in each round (default: 2)")
     parser.add_argument("--results", type=Path, default=ROOT / "results/bench.json", metavar="FILE")
     return parser.parse_args(given)
 
@@ -41,8 +48,6 @@ def main(given: list[str] | None = None) -> int:
         TextColumn("{task.percentage:.0f} %"),
         TimeRemainingColumn(),
     )
-    with console.status("Building the load generators' image …"):
-        load.build()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=steps(options.profiles, settings))
         told = 0
@@ -53,6 +58,8 @@ def main(given: list[str] | None = None) -> int:
             told += 1
 
         try:
+            progress.update(task, description="the load generators' image")
+            load.build()
             found = run(options.profiles, settings, options.results, tell)
             progress.update(task, completed=told)
         except KeyboardInterrupt:
@@ -60,7 +67,8 @@ def main(given: list[str] | None = None) -> int:
                 f"[red]Interrupted.[/] What was measured until then is kept, and marked so: {options.results}"
             )
             return INTERRUPTED
-        except (load.NoFiguresError, WrongAnswerError) as reason:
+        # A stack says by an assertion what its command said.
+        except (load.NoFiguresError, WrongAnswerError, AssertionError) as reason:
             console.print(f"[red]error:[/] {escape(str(reason))}. See 'make up PROFILE=…' and 'make logs'.")
             return 1
     console.print(table(found))

@@ -51,6 +51,7 @@ CASES = [
     Case("upload", "5 MB uploaded", "/uploads/uploader", "file uploaded successfully", "POST", connections=4),
     Case("stream", "a streamed answer, 10 pieces", "/test/stream?seconds=1&pause=0", "9\n"),
 ]
+CASE = {case.name: case for case in CASES}
 
 
 def static_files(folder: Path) -> None:

@@ -74,6 +74,7 @@ def latencies(found: dict[str, Any], case: str, title: str) -> str:
         axes.set_xticks([], minor=True)
         axes.set_xlabel("of the requests are answered within")
         axes.set_ylabel("milliseconds")
-        axes.legend(fontsize=7, ncols=2, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        if axes.lines:
+            axes.legend(fontsize=7, ncols=2, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         figure.suptitle(title)
         return svg(figure, title)

@@ -1,4 +1,4 @@
-"""Whether a run costs more than the committed one: `python -m bench.check`, behind `make bench-check`.
+"""Whether a run costs more than the one that is kept: `python -m bench.check`, behind `make bench-check`.
 
 Compared are processor seconds per request, in units of the calibration beside it: another machine, or a
 busy one, moves both.
@@ -37,7 +37,7 @@ def ratios(found: dict[str, Any], baseline: dict[str, Any]) -> dict[tuple[str, s
 
 def main(given: list[str] | None = None) -> int:
     """Tell what became dearer by more than `ALLOWED`, and what cheaper; return 1 for the former."""
-    parser = argparse.ArgumentParser("bench.check", description="Compare a run with the committed one.")
+    parser = argparse.ArgumentParser("bench.check", description="Compare a run with the one that is kept.")
     parser.add_argument("run", nargs="?", type=Path, default=ROOT / "results/bench.json")
     parser.add_argument("--baseline", type=Path, default=RESULTS)
     options, console = parser.parse_args(given), Console(highlight=False, soft_wrap=True)

@@ -44,7 +44,9 @@ class NoFiguresError(RuntimeError):
 def build() -> None:
     """Build the image of the load generators."""
     command = f"docker build --quiet --file docker/Dockerfile --target load --tag {IMAGE} ."
-    subprocess.run(command.split(), cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+    done = subprocess.run(command.split(), cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603
+    if done.returncode:
+        raise NoFiguresError(f"the load generators' image could not be built: {done.stderr.strip()[-500:]}")
 
 
 @contextmanager
@@ -96,7 +98,7 @@ def wrk(
         seconds=found["microseconds"] / 1e6,
         bytes=found["bytes"],
         errors={kind: number for kind, number in errors.items() if number},
-        latency={percent: value / 1000 for percent, value in found["latency"].items()},
+        latency={p: value / 1000 for p, value in found["latency"].items()} if found["requests"] else {},
     )
 
 

@@ -23,7 +23,6 @@ from tests.profiles import ROOT
 
 PAGE = ROOT / "docs/benchmarks.md"
 RESULTS = ROOT / "bench/results.json"
-CHARTS = ROOT / "docs/benchmarks"
 
 OF_A_PROFILE = {
     "pss_idle": "memory at rest, MB",
@@ -175,15 +174,16 @@ def html(found: dict[str, Any], path: Path) -> None:
 START, END = "<!-- measured: by python -m bench.report -->\n", "<!-- measured: end -->\n"
 
 
-def publish(results: Path = RESULTS) -> None:
-    """Write a run's figures into docs/benchmarks.md, and its charts beside it."""
+def publish(results: Path = RESULTS, to: Path = PAGE) -> None:
+    """Write a run's figures between the marks of a page (without: at its end), and its charts beside."""
     found = json.loads(results.read_text(encoding="utf-8"))
-    CHARTS.mkdir(exist_ok=True)
+    charts_folder = to.with_suffix("")
+    charts_folder.mkdir(exist_ok=True)
     for name, chart in drawn(found).items():
-        (CHARTS / f"{name}.svg").write_text(chart, encoding="utf-8")
-    text = PAGE.read_text(encoding="utf-8")
+        (charts_folder / f"{name}.svg").write_text(chart, encoding="utf-8")
+    text = to.read_text(encoding="utf-8")
     before, after = text.partition(START)[0], text.partition(END)[2]
-    PAGE.write_text(before + START + "\n" + markdown(found) + "\n" + END + after, encoding="utf-8")
+    to.write_text(before + START + "\n" + markdown(found) + "\n" + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

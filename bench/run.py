@@ -1,4 +1,4 @@
-"""The measurement: every profile's stack is up, one is awake at a time, and rounds take turns."""
+"""The measurement: every profile has a stack, one runs at a time, and in each round all have their turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 from docker.models.containers import Container
 
 from bench import figures, load
-from bench.cases import CASES, Case, body, static_files
+from bench.cases import CASE, CASES, Case, body, static_files
 from tests.profiles import PROFILES, ROOT
 from tests.site import Site
 from tests.stacks import Stack, until
@@ -121,10 +121,10 @@ def ask_once(stack: BenchStack, case: Case) -> tuple[Site, str, int]:
     else:
         # As wrk asks: without Accept-Encoding, unless the case names one.
         answer = visitor.get(case.path, headers={"Accept-Encoding": "identity", **case.headers}, stream=True)
-    length = len(answer.raw.read(decode_content=False) if not case.sends else answer.content)
-    if answer.status_code != 200 or (case.sends and case.text not in answer.text):
-        raise WrongAnswerError(f"{stack.profile.name}, {case.name}: {answer.status_code} {answer.text[:200]}")
-    return visitor, token, length
+    content = answer.content if case.sends else answer.raw.read(decode_content=False)
+    if answer.status_code != 200 or case.text.encode() not in content:
+        raise WrongAnswerError(f"{stack.profile.name}, {case.name}: {answer.status_code} {content[:200]!r}")
+    return visitor, token, len(content)
 
 
 def errors_of(found: load.Load, length: int | None = None, kept: int | None = None) -> dict[str, int]:
@@ -134,6 +134,8 @@ def errors_of(found: load.Load, length: int | None = None, kept: int | None = No
     says that one was stored: those under way at the end may be more, never less.
     """
     errors = dict(found.errors)
+    if not found.requests:
+        errors["unanswered"] = 1
     if length and found.bytes < found.requests * length:
         errors["wrong"] = found.requests - found.bytes // length
     if kept is not None and kept < found.requests:
@@ -184,12 +186,13 @@ def measure(stack: BenchStack, case: Case, seconds: int, files: Path, way: str) 
 
 def at_rest_and_under_load(stack: BenchStack, seconds: int) -> dict[str, Any]:
     """Return memory and processes at rest, and memory in the middle of a load of the page."""
-    page, network = CASES[0], f"container:{stack.front.id}"
+    page, network = CASE["page"], f"container:{stack.front.id}"
     rest = {"pss_idle": figures.pss(stack.serving), "processes": figures.processes(stack.serving)}
     with ThreadPoolExecutor(1) as pool:
         url = stack.url(page, published=False)
         worker = pool.submit(load.wrk, url, network, connections=page.connections, seconds=seconds + 2)
-        time.sleep(1)  # by then it runs
+        used = figures.cpu_seconds(stack.serving)
+        until(lambda: figures.cpu_seconds(stack.serving) > used + 0.5, "the load has begun")
         under_load = figures.pss(stack.serving)
         worker.result()
     return {**rest, "pss_load": under_load, "image": figures.image_size(stack.serving)}
@@ -247,10 +250,11 @@ def run(
     scratch = ROOT / "results/bench"
     files = scratch / "static"
     static_files(files)
+    named = f"PROFILE={profiles[0]} " if len(profiles) == 1 else ""
     found: dict[str, Any] = {
         "complete": False,
         "about": about(),
-        "command": f"make bench ROUNDS={settings.rounds} DURATION={settings.seconds}",
+        "command": f"make bench {named}ROUNDS={settings.rounds} DURATION={settings.seconds}",
         "rounds": settings.rounds,
         "seconds": settings.seconds,
         "versions": {},
@@ -278,7 +282,7 @@ def run(
             found["profiles"][name] |= at_rest_and_under_load(stack, settings.seconds)
             keep()
             for _ in range(50):
-                ask_once(stack, CASES[3])
+                ask_once(stack, CASE["insert"])
             for container in stack.serving:
                 container.stop()
             stacks.append(stack)
@@ -286,7 +290,7 @@ def run(
             for stack in stacks:
                 with stack.awake():
                     load.wrk(
-                        stack.url(CASES[0], published=False),
+                        stack.url(CASE["page"], published=False),
                         f"container:{stack.front.id}",
                         connections=16,
                         seconds=WARM_SECONDS,

@@ -16,9 +16,9 @@ def summary(found: dict[str, Any], profile: str, case: str, way: str = "inside")
 
     `rate` in requests/s, `cpu` in processor seconds per 1,000 requests (`machine_cpu`: of the whole machine,
     the load generator's among them), `p50` and `p99` in ms, `calibration` in seconds.
-    None where it was not run.
+    None where nothing was answered.
     """
-    rows = rows_of(found, profile, case, way)
+    rows = [row for row in rows_of(found, profile, case, way) if row["latency"]]
     if not rows:
         return None
     rates = [row["requests"] / row["seconds"] for row in rows]
@@ -34,6 +34,6 @@ def summary(found: dict[str, Any], profile: str, case: str, way: str = "inside")
 
 
 def medians(found: dict[str, Any], profile: str, case: str) -> dict[str, float]:
-    """Return the latency of a case in ms by percentile; empty where it was not run."""
-    rows = rows_of(found, profile, case)
+    """Return the latency of a case in ms by percentile; empty where nothing was answered."""
+    rows = [row for row in rows_of(found, profile, case) if row["latency"]]
     return {name: median(row["latency"][name] for row in rows) for name in rows[0]["latency"]} if rows else {}

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import docker
+from bench import __main__ as bench_command
 from bench import check, load, report
 from bench.cases import CASES
 from bench.run import WAYS, errors_of
@@ -108,6 +109,7 @@ def test_bytes_and_rows_that_are_missing_are_errors() -> None:
     assert errors_of(found, length=100) == {}
     assert errors_of(found, length=200) == {"wrong": 3}
     assert errors_of(found, kept=12) == {}
+    assert errors_of(load.Load(requests=0, seconds=1, bytes=0, errors={}, latency={})) == {"unanswered": 1}
     assert errors_of(found, kept=7) == {"lost": 3}
 
 
@@ -148,6 +150,36 @@ def test_page_of_a_run_has_all_of_it_and_loads_nothing(tmp_path: Path) -> None:
 def test_page_of_an_interrupted_run_says_so() -> None:
     assert "Interrupted" in report.markdown(run_of("nginx", complete=False))
     assert "Interrupted" not in report.markdown(run_of("nginx"))
+
+
+def test_case_without_an_answer_has_no_figures() -> None:
+    run = run_of("nginx")
+    for row in run["rows"]:
+        row |= {"requests": 0, "latency": {}} if row["case"] == "page" else {}
+    assert summary(run, "nginx", "page") is None
+    assert "| `nginx` |  |" in report.markdown(run)
+
+
+def test_figures_stand_between_the_marks_of_a_page(tmp_path: Path) -> None:
+    page, results = tmp_path / "benchmarks.md", tmp_path / "run.json"
+    page.write_text(f"before\n{report.START}stale figures\n{report.END}after\n")
+    results.write_text(json.dumps(run_of("nginx")))
+    report.publish(results, page)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert report.markdown(run_of("nginx")) in text
+    assert "stale figures" not in text
+    report.publish(results, page)
+    assert page.read_text() == text
+    assert {file.stem for file in (tmp_path / "benchmarks").iterdir()} == report.drawn(run_of("nginx")).keys()
+
+
+@pytest.mark.parametrize("wrong", [["--rounds", "0"], ["--seconds", "61"], ["--seconds", "x"]])
+def test_what_is_no_length_of_a_run_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench_command.main(["nginx", *wrong])
+    assert "is no whole number from 1 to 60" in capsys.readouterr().err
 
 
 def test_same_figures_make_the_same_charts() -> None:

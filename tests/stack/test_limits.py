@@ -233,7 +233,6 @@ def test_L5_idle_connection_is_closed(place: Place, outcomes: Outcomes, client: 
 
 @pytest.mark.whole
 @production
-@pytest.mark.front_end
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 def test_L1_larger_body_is_refused_before_it_is_sent(place: Place, accept: str) -> None:
     with place.connect() as wire:

@@ -1,6 +1,6 @@
 """Issue 2, line 4: how long a person waits for a site whose images are built.
 
-The quickest of three is taken: what a start costs is the stack's, what it costs more is the machine's.
+The quickest of up to three is taken: what a start costs is the stack's, what it costs more is the machine's.
 """
 
 from __future__ import annotations
