@@ -10,10 +10,21 @@ gc.disable()
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import database, errors, fingerprints, guide, headers, health, metrics, prefix, request_id, testing
+from app import (
+    database,
+    errors,
+    fingerprints,
+    guide,
+    headers,
+    health,
+    limits,
+    metrics,
+    prefix,
+    request_id,
+    testing,
+)
 from app.config import Settings
 from app.extensions import csrf, db, mail, sijax
-from app.limits import bound_forms, limiter
 
 gc.enable()
 
@@ -34,11 +45,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     prefix.init_app(app)
 
     metrics.init_app(app)  # first: what others refuse counts, too
-    bound_forms(app)
+    limits.init_app(app)
     db.init_app(app)
     mail.init_app(app)
     csrf.init_app(app)
-    limiter.init_app(app)  # after csrf: a form that is refused is no try
     sijax.init_app(app)
 
     request_id.init_app(app)

@@ -117,7 +117,6 @@ class Settings:
             "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
             "UPLOAD_FOLDER": str(self.upload_folder),
             "SQLALCHEMY_DATABASE_URI": self.database_url,
-            "RATELIMIT_STORAGE_URI": f"sqlite://{self.data_folder / 'limits.sqlite3'}",
             "SQLITE_DATABASE": str(self.data_folder / "database.db"),
             "SESSION_COOKIE_SAMESITE": "Lax",
             "TEMPLATES_AUTO_RELOAD": False,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache
 
 from flask import Flask, Response, g, request
 from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 
 # 'self' only; the style sheet's own arrows and ticks are data: images.
 POLICY = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:;"
+    "default-src 'none'; script-src 'self'{nonce}; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+WITHOUT_NONCE = POLICY.format(nonce="")
 
 # The front ends' files say the same of what they answer themselves.
 HEADERS = {
@@ -26,6 +30,11 @@ HEADERS = {
 class SecureWhenTls(SecureCookieSessionInterface):
     """Mark the session's cookie Secure whenever the request came by TLS."""
 
+    @cache  # noqa: B019  there is one of each
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Make once what Flask makes for each request."""
+        return super().get_signing_serializer(app)
+
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002  the interface's signature
         """Ask the request, not the configuration."""
         return request.is_secure
@@ -38,9 +47,14 @@ def csp_nonce() -> str:
     return str(g.csp_nonce)
 
 
+def policy() -> str:
+    """Return this response's policy: inline scripts run where it has a nonce."""
+    return POLICY.format(nonce=f" 'nonce-{g.csp_nonce}'") if "csp_nonce" in g else WITHOUT_NONCE
+
+
 def _add_headers(response: Response) -> Response:
-    response.headers.update(HEADERS)
-    response.headers.setdefault("Content-Security-Policy", POLICY.format(nonce=csp_nonce()))
+    response.headers.extend(HEADERS)
+    response.headers.setdefault("Content-Security-Policy", policy())
     # nginx keeps an answer until it is complete, for clients that read slowly, but not where this is said.
     # https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
     if response.is_streamed and not response.direct_passthrough:

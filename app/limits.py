@@ -1,80 +1,58 @@
 """What the application takes: forms up to a size, and ten tries a minute to log in or to send mail.
 
-Flask-Limiter counts the tries, for each client and view, in a file of SQLite that all processes share.
+The tries are counted for each client and view, in a file of SQLite that all processes share.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import wraps
 from ipaddress import ip_network
 from math import ceil
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-from flask import Flask, Response, request
-from flask_limiter import Limiter, RequestLimit
-from limits.storage import Storage
+from flask import Flask, current_app, request
+from werkzeug.exceptions import TooManyRequests
 
 from app.config import SQLITE_BUSY_SECONDS
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+TRIES = 10
+SECONDS = 60
+REFUSAL = "You have tried this too often. Please wait a minute, and try again."
 TABLE = "CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, count INTEGER, expires REAL)"
 COUNT = (
-    "INSERT INTO counts VALUES (?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET count = count + excluded.count RETURNING count, expires"
+    "INSERT INTO counts VALUES (?, 1, ?) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count, expires"
 )
 
 
-class SQLiteStorage(Storage):
-    """A row for each client and view; its first request begins the time in which the others count."""
+class Counts:
+    """A row for each client and view; its first try begins the time in which the others count.
 
-    STORAGE_SCHEME = ["sqlite"]  # noqa: RUF012  as the base class declares it
-    base_exceptions = sqlite3.Error
+    Raises `sqlite3.Error` where the file cannot be used.
+    """
 
-    def __init__(self, uri: str) -> None:
-        super().__init__(uri)
-        self._path = urlsplit(uri).path
-        self._all(TABLE)
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        with closing(self._connect()) as connection, connection:
+            connection.execute(TABLE)
 
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count a request, and return how many there were."""
+    def add(self, key: str) -> tuple[int, float]:
+        """Count a try; return how many there were, and how many seconds they count on."""
         now = time.time()
         with closing(self._connect()) as connection, connection:
             connection.execute("DELETE FROM counts WHERE expires <= ?", (now,))
-            (row,) = connection.execute(COUNT, (key, amount, now + expiry)).fetchall()
-        return int(row[0])
-
-    def get(self, key: str) -> int:
-        """Return how many requests there were."""
-        return int(self._row(key)[0])
-
-    def get_expiry(self, key: str) -> float:
-        """Return when they count no more, as the time since the epoch."""
-        return float(self._row(key)[1])
-
-    def check(self) -> bool:
-        """Raise sqlite3.Error where the file cannot be used."""
-        self._all(TABLE)
-        return True
-
-    def reset(self) -> None:
-        """Forget all."""
-        self._all("DELETE FROM counts")
-
-    def clear(self, key: str) -> None:
-        """Forget one client at one view."""
-        self._all("DELETE FROM counts WHERE key = ?", key)
-
-    def _row(self, key: str) -> tuple[int, float]:
-        rows = self._all("SELECT count, expires FROM counts WHERE key = ?", key)
-        return rows[0] if rows else (0, time.time())
-
-    def _all(self, statement: str, *values: str) -> list[tuple[int, float]]:
-        with closing(self._connect()) as connection, connection:
-            return connection.execute(statement, values).fetchall()
+            ((count, expires),) = connection.execute(COUNT, (key, now + SECONDS)).fetchall()
+        return count, expires - now
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=SQLITE_BUSY_SECONDS)
+        return sqlite3.connect(self._file, timeout=SQLITE_BUSY_SECONDS)
 
 
 def client() -> str:
@@ -83,18 +61,18 @@ def client() -> str:
     return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
-def _refusal(limit: RequestLimit) -> Response:
-    seconds = ceil(limit.window.reset_time - time.time())
-    return Response(headers={"Retry-After": str(max(1, seconds))})
+def trying(view: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a view that guessers of passwords, or senders of unwanted mail, would call again and again."""
 
+    @wraps(view)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> R:
+        if request.method == "POST":
+            count, seconds = current_app.extensions["tries"].add(f"{client()} {request.endpoint}")
+            if count > TRIES:
+                raise TooManyRequests(REFUSAL, retry_after=max(1, ceil(seconds)))
+        return view(*args, **kwargs)
 
-limiter = Limiter(client, on_breach=_refusal)
-trying = limiter.limit(
-    "10/minute",
-    methods=["POST"],
-    error_message="You have tried this too often. Please wait a minute, and try again.",
-)
-"""Decorates a view that guessers of passwords, or senders of unwanted mail, would call again and again."""
+    return tried
 
 
 def _bound_form() -> None:
@@ -102,6 +80,10 @@ def _bound_form() -> None:
         request.max_content_length = request.max_form_memory_size
 
 
-def bound_forms(app: Flask) -> None:
-    """Hold a form in one piece to the limit that Flask has for a part: 10 MiB could be millions of fields."""
+def init_app(app: Flask) -> None:
+    """Count the tries, and hold a form in one piece to the limit that Flask has for a part of one.
+
+    10 MiB, the limit of a body, could be millions of fields.
+    """
+    app.extensions["tries"] = Counts(app.extensions["settings"].data_folder / "limits.sqlite3")
     app.before_request(_bound_form)

@@ -9,7 +9,7 @@ from flask import has_request_context
 
 from app.request_id import request_id
 
-# The health check's own address: a line each five seconds would say nothing.
+# The health check's own address: a line for each would say nothing.
 PROBED = "/healthz"
 
 

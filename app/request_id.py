@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 
 # 32 hex digits, or the same with the dashes of RFC 4122.
 WELL_FORMED = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -20,13 +20,13 @@ def request_id() -> str:
 
 
 def _answer(response: Response) -> Response:
-    # A front end sets it on every response, its own included: twice would be once too often.
-    if current_app.extensions["settings"].front_end == "none":
-        response.headers["X-Request-ID"] = request_id()
+    response.headers["X-Request-ID"] = request_id()
     return response
 
 
 def init_app(app: Flask) -> None:
     """Name the request in the response where no front end does, and on pages."""
-    app.after_request(_answer)
+    # A front end sets it on every response, its own included: twice would be once too often.
+    if app.extensions["settings"].front_end == "none":
+        app.after_request(_answer)
     app.jinja_env.globals["request_id"] = request_id

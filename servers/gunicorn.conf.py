@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gunicorn.glogging import Logger as GunicornLogger  # type: ignore[import-untyped]
+
 if port := os.environ.get("PORT"):
     # docs/hosted.md; the heartbeat files are in the temporary folder, which may be all that can be written.
     bind = f"0.0.0.0:{port}"
@@ -51,6 +53,15 @@ limit_request_line = 8190
 # 100 of the client's, and what a front end sets: nginx four, lighttpd six. Default: 100
 limit_request_fields = 106
 
+
+class Logger(GunicornLogger):  # type: ignore[misc]
+    """Gunicorn's, but for the access log: the front end writes one."""
+
+    def access(self, *_request: Any) -> None:
+        """Prepare nothing: with logconfig_dict Gunicorn would put a line together for each request."""
+
+
+logger_class = Logger
 # Its own lines are JSON, as the application's are.
 logconfig_dict = {
     "formatters": {

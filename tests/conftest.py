@@ -101,7 +101,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = in_order(filter(is_meant, items))
     if config.getoption("--attach"):  # the rest asks nothing of the stack that is there
         kept = [item for item in kept if "profile" in getattr(item, "fixturenames", ())]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    left_out = set(items).difference(kept)
+    config.hook.pytest_deselected(items=list(left_out))
     items[:] = kept
     differences.expect(items)
 

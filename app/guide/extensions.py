@@ -24,11 +24,6 @@ EXTENSIONS = {
         "sqlalchemy",
     ),
     "migrate": ("Flask-Migrate", "Changes of the tables as versioned scripts, run by init-db.", "sqlalchemy"),
-    "limiter": (
-        "Flask-Limiter",
-        "How often a client may try to log in, counted across processes.",
-        "sessions",
-    ),
     "mail": ("Flask-Mail", "Messages with attachments, handed to an SMTP server.", "mail"),
     "csrf": ("Flask-WTF", "Forms as classes, and a token in each form against forged requests.", "wtf"),
     "sijax": ("Flask-Sijax", "Python functions that the page calls.", "sijax"),

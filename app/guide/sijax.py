@@ -87,6 +87,7 @@ def hello() -> ResponseReturnValue:
         "sijax-hello.html", steps=STEPS, max_message=MAX_MESSAGE, prepare_upload=prepare_upload
     )
     hashes = " ".join(f"'sha256-{b64encode(sha256(s.encode()).digest()).decode()}'" for s in FRAME_STYLES)
-    policy = headers.POLICY.format(nonce=headers.csp_nonce())
-    response.headers["Content-Security-Policy"] = f"{policy}; style-src-attr 'unsafe-hashes' {hashes}"
+    response.headers["Content-Security-Policy"] = (
+        f"{headers.policy()}; style-src-attr 'unsafe-hashes' {hashes}"
+    )
     return response

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from app.guide.extensions import EXTENSIONS
 
-OURS = {"settings"}
+OURS = {"settings", "tries"}
 
 
 def test_every_extension_in_use_is_listed_with_its_version(app: Flask, client: FlaskClient) -> None:

@@ -6,6 +6,7 @@ import runpy
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.config import Config  # type: ignore[import-untyped]
 
 from app.config import MAX_BODY_BYTES
 from tests.profiles import ROOT
@@ -32,3 +33,17 @@ def test_rest_of_a_body_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_body_that_never_ends_is_not_taken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a hosted platform no front end bounds it."""
     assert taken(monkeypatch, None) == MAX_BODY_BYTES
+
+
+def test_no_line_of_an_access_log_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a logconfig_dict Gunicorn's own would put one together for each request, and throw it away."""
+    monkeypatch.setenv("PORT", "8000")
+    configuration = Config()
+    for name, value in runpy.run_path(str(ROOT / "servers/gunicorn.conf.py")).items():
+        if name in {"logger_class", "logconfig_dict"}:
+            configuration.set(name, value)
+    logger = configuration.logger_class(configuration)
+    prepared: list[object] = []
+    monkeypatch.setattr(logger, "atoms", lambda *request: prepared.append(request))
+    logger.access(None, None, {}, None)
+    assert not prepared

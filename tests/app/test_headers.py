@@ -14,7 +14,7 @@ from app.headers import HEADERS
 NONCE = re.compile(r"script-src 'self' 'nonce-([\w-]{22})';")
 
 
-def policy_nonce(client: FlaskClient, url: str = "/") -> str:
+def policy_nonce(client: FlaskClient, url: str) -> str:
     found = NONCE.search(client.get(url).headers["Content-Security-Policy"])
     assert found
     return found[1]
@@ -45,14 +45,14 @@ def test_a_stream_is_not_to_be_kept_until_it_is_complete(app: Flask, client: Fla
 def test_every_answer_carries_the_policy(client: FlaskClient, url: str) -> None:
     policies = client.get(url).headers.getlist("Content-Security-Policy")
     assert len(policies) == 1
-    assert NONCE.sub("script-src 'self' 'nonce-…';", policies[0]) == (
-        "default-src 'none'; script-src 'self' 'nonce-…'; style-src 'self'; img-src 'self' data:;"
+    assert policies[0] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
         " connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 
 
-def test_each_answer_has_a_nonce_of_its_own(client: FlaskClient) -> None:
-    assert len({policy_nonce(client) for _ in range(20)}) == 20
+def test_each_page_with_an_inline_script_has_a_nonce_of_its_own(client: FlaskClient) -> None:
+    assert len({policy_nonce(client, "/sijax/hello") for _ in range(20)}) == 20
 
 
 @pytest.mark.parametrize("chapter", [chapter.slug for chapter in CHAPTERS])
