@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -145,7 +146,32 @@ def log() -> ResponseReturnValue:
     return jsonify(logged=True)
 
 
+def _bare(_environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "11")])
+    return [b"Hello World"]
+
+
+def _flask_alone(app: Flask) -> Flask:
+    """Return an application that says hello, without what ours adds: extensions, headers, counts."""
+    alone = Flask("alone", static_folder=None)
+    alone.secret_key = app.secret_key
+    alone.add_url_rule("/test/limits/flask", view_func=lambda: "Hello World", endpoint="hello")
+    return alone
+
+
+def _add_limits(app: Flask) -> None:
+    """Answer two paths by what ours is measured against (bench/), in the same processes."""
+    ours = app.wsgi_app
+    limits: dict[str, WSGIApplication] = {"/test/limits/bare": _bare, "/test/limits/flask": _flask_alone(app)}
+
+    def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return limits.get(environ["PATH_INFO"], ours)(environ, start_response)
+
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]
+
+
 def init_app(app: Flask) -> None:
     """Add the views."""
+    _add_limits(app)
     app.config["TEST_STREAMS"] = str(Path(tempfile.gettempdir()) / "test-streams")
     app.register_blueprint(blueprint)

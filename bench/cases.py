@@ -38,6 +38,8 @@ HELLO = ("/application/hello", "Hello World")
 
 CASES = [
     Case("page", "Hello World", *HELLO, published=True),
+    Case("flask", "limit: Flask alone", "/test/limits/flask", "Hello World"),
+    Case("bare", "limit: a bare callable", "/test/limits/bare", "Hello World"),
     Case("template", "a page from a template", "/templates/hello/World", "Hello World!"),
     Case("list", "50 rows from SQLite", "/sqlite/list", "<td>Lovelace</td>"),
     Case("insert", "a row into SQLite", "/sqlite/addrec", "Record successfully added", "POST", connections=8),

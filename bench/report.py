@@ -64,6 +64,11 @@ def rate(row: dict[str, float]) -> str:
     return f"{row['rate']:,.0f} ± {row['spread']:.0%}"
 
 
+def beside(limit: dict[str, float], ours: dict[str, float]) -> str:
+    """Return what is reached of a limit."""
+    return f"{ours['rate'] / limit['rate']:.0%}; {ours['cpu'] / limit['cpu']:.1f} times the processor time"
+
+
 def part_of(inside: dict[str, float], outside: dict[str, float]) -> str:
     """Return what is left of a case through the published port."""
     share, work = outside["rate"] / inside["rate"], outside["machine_cpu"] / inside["machine_cpu"]
@@ -92,6 +97,11 @@ def tables(found: dict[str, Any]) -> list[Part]:
         ways = [[summary(found, profile, case.name, way) for way in WAYS] for case in CASES if case.published]
         return [f"`{profile}`", *(part_of(one, other) if one and other else "" for one, other in ways)]
 
+    def limits(profile: str) -> list[str]:
+        ours, flask, bare = (summary(found, profile, name) for name in ("page", "flask", "bare"))
+        pairs = ((flask, ours), (bare, ours), (bare, flask))
+        return [f"`{profile}`", *(beside(limit, one) if limit and one else "" for limit, one in pairs)]
+
     def taken(profile: str) -> list[str]:
         return [f"`{profile}`", *(figure(found["profiles"][profile].get(name)) for name in OF_A_PROFILE)]
 
@@ -114,6 +124,13 @@ def tables(found: dict[str, Any]) -> list[Part]:
             "",
             head,
             [row(profile, lambda one: figure(one["p99"])) for profile in profiles],
+        ),
+        Part(
+            "Hello World beside its limits",
+            "Requests per second and processor time in the same processes: our application,"
+            " Flask alone (no extension, header, metric), and a bare WSGI callable.",
+            ["profile", "ours of Flask alone", "ours of a bare callable", "Flask alone of a bare callable"],
+            [*map(limits, profiles)],
         ),
         Part(
             "Through the published port",

@@ -21,7 +21,9 @@ def client(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return create_app(replace(settings, test_views=True)).test_client()
 
 
-@pytest.mark.parametrize("path", ["echo", "wait", "stream", "streams", "log", "fail"])
+@pytest.mark.parametrize(
+    "path", ["echo", "wait", "stream", "streams", "log", "fail", "limits/bare", "limits/flask"]
+)
 def test_the_views_are_absent_unless_switched_on(settings: Settings, path: str) -> None:
     assert create_app(settings).test_client().get(f"/test/{path}").status_code == 404
 
@@ -35,6 +37,14 @@ def test_echo_tells_what_arrived(client: FlaskClient, method: str) -> None:
     assert arrived["path_info"] == "/test/echo/ä//x".encode().decode("latin-1")
     assert ["HTTP_X_A", "b"] in arrived["headers"]
     assert (arrived["body_length"], arrived["body_sha256"]) == (100_000, sha256(body).hexdigest())
+
+
+@pytest.mark.parametrize("limit", ["bare", "flask"])
+def test_limits_of_the_benchmarks_have_nothing_of_ours(client: FlaskClient, limit: str) -> None:
+    answer = client.get(f"/test/limits/{limit}")
+    assert (answer.status_code, answer.text) == (200, "Hello World")
+    assert set(answer.headers.keys()) == {"Content-Type", "Content-Length"}
+    assert "/test/limits" not in client.get("/metrics").text
 
 
 def test_wait_waits(client: FlaskClient) -> None:

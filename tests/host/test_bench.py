@@ -147,6 +147,17 @@ def test_page_of_a_run_has_all_of_it_and_loads_nothing(tmp_path: Path) -> None:
     assert "Interrupted" not in page
 
 
+def test_page_of_a_run_tells_what_is_reached_of_the_limits() -> None:
+    run = run_of("nginx")
+    for row in run["rows"]:
+        row |= (
+            {"cpu": 0.25} if row["case"] == "flask" else {"requests": 1000} if row["case"] == "bare" else {}
+        )
+    said = report.markdown(run)
+    flask, bare = "100%; 4.0 times the processor time", "20%; 5.0 times the processor time"
+    assert f"| `nginx` | {flask} | {bare} |" in said
+
+
 def test_page_of_an_interrupted_run_says_so() -> None:
     assert "Interrupted" in report.markdown(run_of("nginx", complete=False))
     assert "Interrupted" not in report.markdown(run_of("nginx"))
