@@ -23,8 +23,8 @@ from app.config import SQLITE_BUSY_SECONDS
 P = ParamSpec("P")
 R = TypeVar("R")
 
-TRIES = 10
-SECONDS = 60
+TRIES_A_MINUTE = 10
+MINUTE = 60  # seconds
 REFUSAL = "You have tried this too often. Please wait a minute, and try again."
 TABLE = "CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, count INTEGER, expires REAL)"
 COUNT = (
@@ -48,7 +48,7 @@ class Counts:
         now = time.time()
         with closing(self._connect()) as connection, connection:
             connection.execute("DELETE FROM counts WHERE expires <= ?", (now,))
-            ((count, expires),) = connection.execute(COUNT, (key, now + SECONDS)).fetchall()
+            ((count, expires),) = connection.execute(COUNT, (key, now + MINUTE)).fetchall()
         return count, expires - now
 
     def _connect(self) -> sqlite3.Connection:
@@ -68,7 +68,7 @@ def trying(view: Callable[P, R]) -> Callable[P, R]:
     def tried(*args: P.args, **kwargs: P.kwargs) -> R:
         if request.method == "POST":
             count, seconds = current_app.extensions["tries"].add(f"{client()} {request.endpoint}")
-            if count > TRIES:
+            if count > TRIES_A_MINUTE:
                 raise TooManyRequests(REFUSAL, retry_after=max(1, ceil(seconds)))
         return view(*args, **kwargs)
 

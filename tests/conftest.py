@@ -30,26 +30,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: holds a time; runs with nothing beside it")
     config.addinivalue_line("markers", "production: for the profiles that are meant for production")
     config.addinivalue_line("markers", "front_end: of its files alone; one profile that has them shows it")
-    config.addinivalue_line("markers", "whole: a run of several profiles asks it of none in trial")
     config.addinivalue_line(
         "markers", "shared: of what a variant's files share with its sibling's; one shows it"
     )
     config.pluginmanager.register(faults)
 
 
-def asked_of(node: pytest.Item | pytest.Collector) -> list[str]:
-    """Return the chosen profiles that a test is for: of several, those in trial are not asked all."""
-    chosen = str(node.config.getoption("--profiles")).split(",")
-    if len(chosen) > 1 and node.get_closest_marker("whole"):
-        return [name for name in chosen if not PROFILES[name].trial]
-    return chosen
+def chosen(config: pytest.Config) -> list[str]:
+    """Return the names of the chosen profiles."""
+    return str(config.getoption("--profiles")).split(",")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each chosen profile; the tests of a profile stay on one worker."""
     if "profile" in metafunc.fixturenames:
-        names = asked_of(metafunc.definition)
-        marked = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
+        marked = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in chosen(metafunc.config)]
         metafunc.parametrize("profile", marked, scope="session")
 
 
@@ -88,9 +83,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         profile = PROFILES[getattr(item, "callspec").params["profile"]]  # noqa: B009  not every Item has one
         if item.get_closest_marker("production") and profile.name not in PRODUCTION:
             return False
-        asked = [PROFILES[name] for name in asked_of(item)]
-        if profile not in asked:  # where it is a parameter that is marked
-            return False
+        asked = [PROFILES[name] for name in chosen(config)]
         # The first profile that has the same front end, or one of which both are variants, shows it.
         if item.get_closest_marker("shared"):
             return profile == next(p for p in asked if sibling(p.front) == sibling(profile.front))

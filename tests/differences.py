@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.profiles import PRODUCTION, PROFILES, ROOT, WHOLE, sibling
+from tests.profiles import PRODUCTION, PROFILES, ROOT, sibling
 
 PAGE = ROOT / "docs/differences.md"
 MAX_ROWS = 5  # with a difference, in each production profile
@@ -28,10 +28,8 @@ HEAD = """# Differences
 
 What `make test` found last, written by it: ✓ where all tests of a row of [the contract](contract.md) pass.
 A test of a numbered difference fails, as `tests/differences.csv` declares; if it ever passes, the run fails.
-Profiles in trial have no column: not all tests are asked of them yet.
 
 """
-TRIAL = "What profiles in trial do otherwise, as far as it is known:"
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,6 @@ def page(
     rows: dict[str, str], known: list[Difference], found: list[Outcome], profiles: list[str]
 ) -> tuple[str, list[str]]:
     """Return the page, and a sentence for each thing that is not as it must be."""
-    found = [outcome for outcome in found if outcome.profile in profiles]  # not those in trial
     problems: list[str] = []
     notes: list[str] = []
     used: set[Difference] = set()
@@ -162,17 +159,13 @@ def page(
         differing = {difference.row for difference in used if difference.concerns(profile)}
         if len(differing) > MAX_ROWS:
             problems.append(f"more than {MAX_ROWS} rows differ in {profile}: {', '.join(sorted(differing))}")
-    trial = []
-    for name in [profile.name for profile in PROFILES.values() if profile.trial]:
-        marks = [f"{one.row} {numbered(one)}" for one in known if one.concerns(name)]
-        trial += [f"- `{name}`: {', '.join(dict.fromkeys(marks))}"] if marks else []
     listed = [f'{number}. <a id="{number}"></a>{note}' for number, note in enumerate(notes, 1)]
-    return HEAD + "\n".join([*table, "", TRIAL, "", *trial, "", *listed]) + "\n", problems
+    return HEAD + "\n".join([*table, "", *listed]) + "\n", problems
 
 
 def main(reports: list[str]) -> int:
     """Write the page; return 1 where something is not as it must be."""
-    written, problems = page(titles(), declared(), outcomes(map(Path, reports)), WHOLE)
+    written, problems = page(titles(), declared(), outcomes(map(Path, reports)), list(PROFILES))
     if not problems and (not PAGE.exists() or PAGE.read_text(encoding="utf-8") != written):
         PAGE.write_text(written, encoding="utf-8")
         problems.append("docs/differences.md was not what this run found. It is now: commit it")

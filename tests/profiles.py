@@ -27,12 +27,6 @@ class Profile:
     http_3: str
     reload: str
     choose: str
-    proof: str
-
-    @property
-    def trial(self) -> bool:
-        """Whether a run of several asks not all of it: it is not held to the whole contract yet."""
-        return self.proof == "trial"
 
     @property
     def front(self) -> str:
@@ -43,7 +37,6 @@ class Profile:
 ROWS = list(csv.reader(TABLE.read_text(encoding="utf-8").splitlines()))
 PROFILES = {row[0]: Profile(*row) for row in ROWS[1:]}
 PRODUCTION = [name for name, profile in PROFILES.items() if profile.front_end != "none"]
-WHOLE = [name for name, profile in PROFILES.items() if not profile.trial]
 FRONT_ENDS = list(dict.fromkeys(PROFILES[name].front for name in PRODUCTION))
 
 

@@ -104,7 +104,7 @@ PLACES: dict[str, dict[str, Literal | Default]] = {
         "nginx": Literal(SITE["nginx"], r"^ +keepalive_timeout (\d+)s;$", " s"),
         "lighttpd": Literal(SITE["lighttpd"], r"^server.max-keep-alive-idle = (\d+)$", " s"),
     },
-    "tries to log in": {"app": Literal("app/limits.py", r'^    "(\d+/min)ute",$')},
+    "tries to log in": {"app": Literal("app/limits.py", r"^TRIES_A_MINUTE = (\d+)$", "/min")},
     "oldest TLS": {
         "apache": Default(
             "SSLProtocol", "https://www.openssl.org/docs/man3.5/man3/SSL_CTX_set_security_level.html"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.profiles import FRONT_ENDS, PROFILES, ROOT, table
+from tests.profiles import ROOT, table
 from tests.stacks import Stack, copy_of_repository
 
 pytestmark = pytest.mark.xdist_group("host")
@@ -55,13 +55,6 @@ def test_first_screen_has_every_profile() -> None:
     screen = README.split("\n## ")[0]
     assert table() in screen, "python -m tests.profiles writes it"
     assert len(README.splitlines()) <= 150
-
-
-@pytest.mark.parametrize("front", FRONT_ENDS)
-def test_who_copies_a_folder_is_told_that_it_is_in_trial(front: str) -> None:
-    text = (ROOT / front / "README.md").read_text(encoding="utf-8")
-    behind = [profile for profile in PROFILES.values() if profile.front == front]
-    assert ("In trial: this profile" in text) == all(profile.trial for profile in behind)
 
 
 def test_files_that_the_readme_links_to_exist() -> None:

@@ -14,30 +14,24 @@ from tests.profiles import PROFILES, ROOT
 SHARED = "tests/stack/test_ipv6.py"
 FRONT_END = "tests/stack/test_verify.py"
 SERVER = "tests/stack/test_fuzz.py"
-# Of what takes long.
-WHOLE = "tests/stack/test_reload.py::test_F3_reload_refuses_what_is_broken_and_goes_on_serving"
 CONTRACT = "tests/contract/test_guide_application.py"
 
 
 @pytest.mark.parametrize(
     ("file", "profiles", "asked"),
     [
-        # apache is held to the whole contract, apache-express and apache-fastcgi are in trial.
-        (WHOLE, "apache-express,apache-fastcgi,apache", {"apache"}),
         (CONTRACT, "apache-express,apache", {"apache-express", "apache"}),
         # Two with one front end.
         (FRONT_END, "nginx,granian,dev", {"nginx"}),
         (SHARED, "nginx,granian,uwsgi", {"nginx"}),
         (SERVER, "granian,nginx,dev", {"granian", "nginx"}),
         (CONTRACT, "granian,nginx", {"granian", "nginx"}),
-        # Of three that are held to it each shows what is its own.
+        # One of its own with two that share one.
         (SHARED, "nginx,nginx-fastcgi,gevent", {"nginx"}),
         (FRONT_END, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi"}),
-        (WHOLE, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi", "gevent"}),
         # One alone is asked all.
         (SHARED, "apache-express", {"apache-express"}),
         (FRONT_END, "granian", {"granian"}),
-        (WHOLE, "apache-express", {"apache-express"}),
         # Front ends that are no variants of each other have nothing in common.
         (SHARED, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),
         (FRONT_END, "apache,nginx,lighttpd", {"apache", "nginx", "lighttpd"}),

@@ -192,7 +192,6 @@ def test_K2_container_is_in_the_stacks_own_network_alone(stack: Stack) -> None:
         assert container.attrs["NetworkSettings"]["Networks"].keys() == {f"{stack.name}_default"}
 
 
-@pytest.mark.whole
 @pytest.mark.front_end
 def test_K2_starts_where_no_other_network_can_be_reached(
     profile: str, tmp_path_factory: pytest.TempPathFactory
@@ -260,7 +259,6 @@ def test_V4_container_becomes_healthy(stack: Stack, role: str) -> None:
     )
 
 
-@pytest.mark.whole
 def test_V4_health_check_goes_through_to_the_application(stack: Stack) -> None:
     def health() -> int:
         """Run the health check of the image by hand, with less patience."""

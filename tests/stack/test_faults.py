@@ -22,7 +22,7 @@ from tests.site import Site
 from tests.stacks import Stack, begun, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
-pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.xdist_group("faults")
 
 Note = Callable[[str, Load], None]
 production = pytest.mark.production

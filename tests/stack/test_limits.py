@@ -185,7 +185,6 @@ def wait_of_a_visitor(site: Site, path: str) -> float:
     return median(visit() for _ in range(3))
 
 
-@pytest.mark.whole
 @production
 @pytest.mark.parametrize("kind", ["dripping header", "stopped body"])
 def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Place, kind: str) -> None:
@@ -198,7 +197,6 @@ def test_L3_200_slow_clients_do_not_keep_others_waiting(stack: Stack, place: Pla
                 assert wait_of_a_visitor(site, path) < 1
 
 
-@pytest.mark.whole
 @production
 def test_L3_clients_that_do_not_read_keep_nobody_waiting(stack: Stack, place: Place) -> None:
     """More of them than there are threads; each asks for more than the kernels keep for a connection.
@@ -231,7 +229,6 @@ def test_L5_idle_connection_is_closed(place: Place, outcomes: Outcomes, client: 
 # ---- L1: bodies ----
 
 
-@pytest.mark.whole
 @production
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 def test_L1_larger_body_is_refused_before_it_is_sent(place: Place, accept: str) -> None:
@@ -265,7 +262,6 @@ def test_L1_larger_body_is_refused_over_http_2(stack: Stack) -> None:
     assert stack.execute(stack.front, "sh", "-c", command).split() == ["2", "413"]
 
 
-@pytest.mark.whole
 @production
 def test_L1_larger_body_never_reaches_the_app(stack: Stack) -> None:
     """With every process of the app held, the answer comes all the same."""
@@ -443,7 +439,6 @@ def test_L6_attempts_are_counted_over_all_processes_for_each_client(
 # ---- L4 and more of L5 ----
 
 
-@pytest.mark.whole
 @production
 def test_L4_slow_views_leave_the_last_thread_to_others(stack: Stack) -> None:
     """Whichever process the slow ones went to: none takes more than its threads, while the other idles."""
@@ -488,7 +483,6 @@ def too_slow(stack: Stack) -> Iterator[list[Future[Waited]]]:
         yield [pool.submit(ask, number) for number in range(THREADS)]
 
 
-@pytest.mark.whole
 @production
 def test_L5_1000_idle_connections_keep_nobody_waiting_and_are_closed(
     stack: Stack, too_slow: list[Future[Waited]]
@@ -508,7 +502,6 @@ def test_L5_1000_idle_connections_keep_nobody_waiting_and_are_closed(
     assert not any(view.done() for view in too_slow)
 
 
-@pytest.mark.whole
 @production
 def test_L4_view_over_60_s_is_answered_504_and_its_thread_is_free_again(
     stack: Stack, too_slow: list[Future[Waited]]

@@ -83,7 +83,6 @@ def fresh_id() -> str:
 # ---- values ----
 
 
-@pytest.mark.whole
 @pytest.mark.production
 def test_V1_request_by_http_is_told_as_it_was(stack: Stack) -> None:
     own = fresh_id()
@@ -115,7 +114,6 @@ def test_V1_request_by_http_is_told_as_it_was(stack: Stack) -> None:
     }
 
 
-@pytest.mark.whole
 @pytest.mark.production
 @pytest.mark.parametrize("protocol", ["HTTP/2.0", "HTTP/1.1"])
 def test_V1_request_by_tls_is_told_as_it_was(stack: Stack, protocol: str) -> None:
@@ -129,7 +127,6 @@ def test_V1_request_by_tls_is_told_as_it_was(stack: Stack, protocol: str) -> Non
     assert entry["client"] == answer.json()["client"]
 
 
-@pytest.mark.whole
 @pytest.mark.production
 def test_V1_request_by_http_1_0_without_headers_is_told(stack: Stack) -> None:
     own = fresh_id()
@@ -139,7 +136,6 @@ def test_V1_request_by_http_1_0_without_headers_is_told(stack: Stack) -> None:
     assert (entry["protocol"], entry["referer"], entry["user_agent"]) == ("HTTP/1.0", "", "")
 
 
-@pytest.mark.whole
 @pytest.mark.production
 @pytest.mark.parametrize(
     ("referer", "user_agent"), [("", "somebody/1.0"), ("http://localhost/from", ""), ("", "")]
@@ -182,7 +178,6 @@ def counted(stack: Stack) -> dict[Case, tuple[str, Answer]]:
     return answers
 
 
-@pytest.mark.whole
 @pytest.mark.production
 @pytest.mark.parametrize("case", COUNTED, ids=lambda case: " ".join((*case[:2], *case[2])))
 def test_V1_status_and_bytes_are_those_of_the_answer(
@@ -198,7 +193,6 @@ def test_V1_status_and_bytes_are_those_of_the_answer(
         assert entry["bytes"] == len(answer.body)
 
 
-@pytest.mark.whole
 @pytest.mark.production
 def test_V1_duration_is_the_time_that_it_took(stack: Stack) -> None:
     own = fresh_id()
@@ -265,7 +259,6 @@ def test_V1_every_request_has_a_line_of_sound_json(stack: Stack, where: str) -> 
         assert entries[answer["x-request-id"]]["status"] == answer.status, name
 
 
-@pytest.mark.whole
 @pytest.mark.production
 @pytest.mark.parametrize(
     ("start", "line"),
@@ -281,7 +274,6 @@ def test_V1_no_client_keeps_its_request_out_of_the_log(stack: Stack, start: str,
     assert logged(stack, answer["x-request-id"])["status"] == answer.status
 
 
-@pytest.mark.whole
 @pytest.mark.production
 @pytest.mark.parametrize("where", ["query", "Referer", "User-Agent"])
 def test_V1_ordinary_values_stand_as_they_are(stack: Stack, where: str) -> None:
@@ -292,7 +284,6 @@ def test_V1_ordinary_values_stand_as_they_are(stack: Stack, where: str) -> None:
     assert found == (ordinary if where == "query" else f"a{ordinary}b")
 
 
-@pytest.mark.whole
 @pytest.mark.production
 def test_V1_no_request_is_lost(stack: Stack) -> None:
     """400 of them, by HTTP/2 and HTTP/1.1: each has its line."""
@@ -307,7 +298,6 @@ def test_V1_no_request_is_lost(stack: Stack) -> None:
     all_logged(stack, set(sent))
 
 
-@pytest.mark.whole
 @pytest.mark.production
 def test_V1_beginning_of_an_http_2_connection_has_no_line(stack: Stack) -> None:
     """It is a request to lighttpd, told of at the connection's end, which Docker's proxy delays."""
@@ -392,7 +382,6 @@ def test_V2_request_that_has_nothing_to_say_leaves_no_line(stack: Stack) -> None
     assert [e["message"] for e in app_log(stack, since)] == [mark]
 
 
-@pytest.mark.whole
 @pytest.mark.production
 def test_V1_ids_are_made_and_are_all_different(stack: Stack) -> None:
     ids = [stack.site.get("/static/icon.svg").headers["X-Request-ID"] for _ in range(20)]

@@ -33,7 +33,6 @@ def test_V3_requests_are_counted_across_processes(stack: Stack) -> None:
     assert {counted(stack) for _ in range(20)} == {before + 40}
 
 
-@pytest.mark.whole
 @pytest.mark.production
 def test_V3_counts_outlast_a_reload(stack: Stack) -> None:
     before = counted(stack)

@@ -15,7 +15,7 @@ from tests.profiles import ROOT
 from tests.stacks import Stack, copy_of_repository
 from tests.wire import Place, request
 
-pytestmark = [pytest.mark.whole, pytest.mark.front_end, pytest.mark.xdist_group("others")]
+pytestmark = [pytest.mark.front_end, pytest.mark.xdist_group("others")]
 
 PREFIX = "/guide"
 

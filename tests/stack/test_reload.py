@@ -17,7 +17,7 @@ from tests.faults import Load, visitors
 from tests.stacks import Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
-pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("faults")]
+pytestmark = pytest.mark.xdist_group("faults")
 
 Note = Callable[[str, Load], None]
 # How the servers write the limit of 10 MiB.

@@ -61,8 +61,8 @@ CODINGS = pytest.mark.parametrize(
     [
         "identity",
         "gzip, br, zstd",
-        pytest.param("gzip", marks=[pytest.mark.front_end, pytest.mark.whole]),
-        pytest.param("br", marks=[pytest.mark.front_end, pytest.mark.whole]),
+        pytest.param("gzip", marks=pytest.mark.front_end),
+        pytest.param("br", marks=pytest.mark.front_end),
     ],
 )
 
@@ -115,7 +115,6 @@ def test_C1_comet_page_arrives_piece_by_piece(stack: Stack, way: Way, coding: st
 
 
 @pytest.mark.alone
-@pytest.mark.whole
 def test_C1_first_piece_is_there_within_a_second(stack: Stack, way: Way) -> None:
     with way.client(stack) as client:
         arrived = comet(client, "gzip, br, zstd")
@@ -123,7 +122,6 @@ def test_C1_first_piece_is_there_within_a_second(stack: Stack, way: Way) -> None
     assert len(arrived) >= 5
 
 
-@pytest.mark.whole
 def test_C1_stream_waits_for_a_client_that_pauses(stack: Stack) -> None:
     """64 MiB: more than is kept anywhere on the way."""
     path = f"/test/stream?seconds=6.4&size={1024**2}"

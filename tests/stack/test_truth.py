@@ -350,7 +350,6 @@ def test_T4_id_is_made_where_there_is_none(place: Place) -> None:
     assert all(re.fullmatch("[0-9a-f]{32}", made) for made in ids)
 
 
-@pytest.mark.whole
 @pytest.mark.production
 @pytest.mark.parametrize(
     ("start", "status"),
