@@ -133,7 +133,7 @@ def _running(folder: Path) -> Iterator[None]:
 
 def _streams() -> Path:
     """Return the folder in memory where each running stream of any process has a file."""
-    folder = Path(current_app.config["TEST_STREAMS"])
+    folder = Path(tempfile.gettempdir()) / "test-streams"
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -173,5 +173,4 @@ def _add_limits(app: Flask) -> None:
 def init_app(app: Flask) -> None:
     """Add the views."""
     _add_limits(app)
-    app.config["TEST_STREAMS"] = str(Path(tempfile.gettempdir()) / "test-streams")
     app.register_blueprint(blueprint)
