@@ -9,7 +9,7 @@ PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test bench bench-check prove-config verify static tunnel lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test bench bench-curves bench-check prove-config verify static tunnel lint lock secrets clean known-profile
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,14 +44,23 @@ smoke: known-profile ## Check the running PROFILE in seconds; JUnit goes to resu
 test: known-profile ## Set up everything and test every profile (or one: PROFILE=apache)
 	@tests/test.sh $(CHOSEN)
 
-bench: known-profile ## Measure every profile, or PROFILE: docs/benchmarks.md (ROUNDS=3 DURATION=2)
+# All that the tools of a developer need, and the images of the profiles in $(1).
+define prepare
 	@tests/setup.sh
 	@docker/engine.sh
 	@docker/base-image.sh
 	@docker/secrets.sh
-	@docker/images.sh $(CHOSEN)
+	@docker/images.sh $(1)
 	@docker/certs.sh
+endef
+
+bench: known-profile ## Measure every profile, or PROFILE: docs/benchmarks.md (ROUNDS=3 DURATION=2)
+	$(call prepare,$(CHOSEN))
 	@.venv/bin/python -m bench $(CHOSEN) --rounds $(or $(ROUNDS),3) --seconds $(or $(DURATION),2)
+
+bench-curves: known-profile ## Measure PROFILE with more connections, processes, rows, uploads
+	$(call prepare,$(PROFILE))
+	@.venv/bin/python -m bench.curves $(PROFILE) --rounds $(or $(ROUNDS),3) --seconds $(or $(DURATION),2)
 
 bench-check: bench ## Measure, and fail where a request costs over 15 % more than in bench/results.json
 	@.venv/bin/python -m bench.check
@@ -74,12 +83,7 @@ tunnel: ## Lead visitors of a tunnel server to the running stack: TUNNEL_HOST=ht
 	@docker/tunnel.sh
 
 lint: ## Check style, types, shell, Dockerfile and each server's configuration
-	@tests/setup.sh
-	@docker/engine.sh
-	@docker/base-image.sh
-	@docker/secrets.sh
-	@docker/images.sh $(PROFILES)
-	@docker/certs.sh
+	$(call prepare,$(PROFILES))
 	@tests/lint.sh $(PROFILES)
 
 lock: ## Compile requirements/ anew from pyproject.toml

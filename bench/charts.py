@@ -78,3 +78,24 @@ def latencies(found: dict[str, Any], case: str, title: str) -> str:
             axes.legend(fontsize=7, ncols=2, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         figure.suptitle(title)
         return svg(figure, title)
+
+
+def curve(points: dict[int, dict[str, float]], title: str) -> str:
+    """Draw how a case changes with what there is more of: requests/s, processor time, milliseconds."""
+    shown = (
+        ("requests/s", ("rate",)),
+        ("processor seconds per 1,000", ("cpu",)),
+        ("50 % and 99 % within, ms", ("p50", "p99")),
+    )
+    with mpl.rc_context(SETTINGS):
+        figure = Figure(figsize=(9, 2.6), layout="constrained")
+        for axes, (label, names) in zip(figure.subplots(1, len(shown)), shown, strict=True):
+            for colour, name in zip(COLOURS, names, strict=False):
+                axes.plot(list(points), [at[name] for at in points.values()], marker="o", color=colour)
+            axes.set_xscale("log")
+            axes.set_xticks(list(points), [f"{x:,}" for x in points], fontsize=7)
+            axes.set_xticks([], minor=True)
+            axes.set_ylim(bottom=0)
+            axes.set_title(label, fontsize=9)
+        figure.supxlabel(title, fontsize=9)
+        return svg(figure, title)

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from rich.table import Table
 
-from bench import charts
+from bench import charts, curves
 from bench.cases import CASES
 from bench.run import WAYS
 from bench.summary import summary
@@ -174,6 +174,17 @@ def markdown(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def curves_markdown(found: dict[str, Any]) -> str:
+    """Return the part of docs/benchmarks.md that a run of curves makes."""
+    text = [f"Curves of `{found['profile']}`, made by `{found['command']}`.", ""]
+    for name in curves.drawn(found):
+        head, *rows = curves.lines(found, name)
+        rule = ["---:"] * len(head)
+        text += [f"![{head[0]}](benchmarks/{name}.svg)", ""]
+        text += [f"| {' | '.join(row)} |" for row in (head, rule, *rows)] + [""]
+    return "\n".join(text)
+
+
 def html(found: dict[str, Any], path: Path) -> None:
     """Write one page with all in it."""
     environment = Environment(
@@ -188,19 +199,25 @@ def html(found: dict[str, Any], path: Path) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-START, END = "<!-- measured: by python -m bench.report -->\n", "<!-- measured: end -->\n"
+def marks(kind: str) -> tuple[str, str]:
+    """Return what stands before and behind the part of a page that a run makes: `measured` or `curves`."""
+    return f"<!-- {kind}: by python -m bench.report -->\n", f"<!-- {kind}: end -->\n"
 
 
 def publish(results: Path = RESULTS, to: Path = PAGE) -> None:
     """Write a run's figures between the marks of a page (without: at its end), and its charts beside."""
     found = json.loads(results.read_text(encoding="utf-8"))
+    kind, made, words = (
+        ("curves", curves.drawn, curves_markdown) if "profile" in found else ("measured", drawn, markdown)
+    )
     charts_folder = to.with_suffix("")
     charts_folder.mkdir(exist_ok=True)
-    for name, chart in drawn(found).items():
+    for name, chart in made(found).items():
         (charts_folder / f"{name}.svg").write_text(chart, encoding="utf-8")
     text = to.read_text(encoding="utf-8")
-    before, after = text.partition(START)[0], text.partition(END)[2]
-    to.write_text(before + START + "\n" + markdown(found) + "\n" + END + after, encoding="utf-8")
+    start, end = marks(kind)
+    before, after = text.partition(start)[0], text.partition(end)[2]
+    to.write_text(before + start + "\n" + words(found) + "\n" + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

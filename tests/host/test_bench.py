@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -18,9 +19,9 @@ import pytest
 
 import docker
 from bench import __main__ as bench_command
-from bench import check, load, report
-from bench.cases import CASES
-from bench.run import WAYS, errors_of
+from bench import check, curves, figures, load, report
+from bench.cases import CASES, Case
+from bench.run import WAYS, BenchStack, errors_of, measure
 from bench.summary import summary
 from tests.profiles import ROOT
 from tests.stacks import free_port, until
@@ -171,21 +172,6 @@ def test_case_without_an_answer_has_no_figures() -> None:
     assert "| `nginx` |  |" in report.markdown(run)
 
 
-def test_figures_stand_between_the_marks_of_a_page(tmp_path: Path) -> None:
-    page, results = tmp_path / "benchmarks.md", tmp_path / "run.json"
-    page.write_text(f"before\n{report.START}stale figures\n{report.END}after\n")
-    results.write_text(json.dumps(run_of("nginx")))
-    report.publish(results, page)
-    text = page.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert report.markdown(run_of("nginx")) in text
-    assert "stale figures" not in text
-    report.publish(results, page)
-    assert page.read_text() == text
-    assert {file.stem for file in (tmp_path / "benchmarks").iterdir()} == report.drawn(run_of("nginx")).keys()
-
-
 @pytest.mark.parametrize("wrong", [["--rounds", "0"], ["--seconds", "61"], ["--seconds", "x"]])
 def test_what_is_no_length_of_a_run_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
@@ -223,6 +209,85 @@ def bench(results: Path, *profiles: str) -> subprocess.Popen[str]:
         [*command, "--results", str(results)],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+
+
+def curve_run(tmp_path: Path, **points: tuple[int, ...]) -> dict[str, Any]:
+    """Run curves of nginx in one round, at these points alone."""
+    chosen = {name: replace(curves.CURVES[name], points=those) for name, those in points.items()}
+    return curves.run("nginx", chosen, (1, 1), tmp_path / "curves.json", lambda _: None)
+
+
+def test_curve_has_more_of_what_it_names_at_each_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, int, int, int]] = []
+
+    def watched(stack: BenchStack, case: Case, *rest: Any) -> dict[str, Any]:
+        seen.append((case.name, case.connections, figures.processes(stack.serving), stack.rows()))
+        return measure(stack, case, *rest)
+
+    monkeypatch.setattr(curves, "measure", watched)
+    found = curve_run(tmp_path, workers=(1,), rows=(10, 60), connections=(3,), uploads=(2,))
+    assert seen == [
+        ("page", 64, 7, 0),
+        ("list", 64, 8, 10),
+        ("list", 64, 8, 60),
+        ("page", 3, 8, 60),
+        ("upload", 2, 8, 60),
+    ]
+    assert [(row["curve"], row["point"]) for row in found["rows"]] == [
+        ("workers", 1), ("rows", 10), ("rows", 60), ("connections", 3), ("uploads", 2)
+    ]  # fmt: skip
+    assert all(row["errors"] == {} for row in found["rows"])
+    assert found["complete"]
+    assert found == json.loads((tmp_path / "curves.json").read_text())
+    assert left_behind() == []
+
+
+def curves_of(profile: str) -> dict[str, Any]:
+    """Return what a run of three rounds finds: 1,000 times as much costs twice."""
+    rows = [
+        {"curve": "rows", "point": point, "requests": requests, "seconds": 2, "cpu": cpu, "errors": {},
+         "latency": dict.fromkeys(load.PERCENTILES, 1.5)}
+        for point, cpu in ((100, 1), (100_000, 2)) for requests in (1000, 4000, 2000)
+    ]  # fmt: skip
+    return {"profile": profile, "command": "make bench-curves", "complete": True, "rows": rows}
+
+
+def test_curve_is_told_by_its_medians() -> None:
+    assert curves.lines(curves_of("nginx"), "rows")[1:] == [
+        ["100", "1,000", "0.50", "1.5", "1.5"],
+        ["100,000", "1,000", "1.00", "1.5", "1.5"],
+    ]
+    assert "100,000" in curves.drawn(curves_of("nginx"))["rows"]
+
+
+@pytest.mark.parametrize("kind", ["measured", "curves"])
+def test_figures_stand_between_the_marks_of_a_page(tmp_path: Path, kind: str) -> None:
+    page, results = tmp_path / "benchmarks.md", tmp_path / "run.json"
+    if kind == "measured":
+        found = run_of("nginx")
+        words, charts = report.markdown(found), report.drawn(found)
+    else:
+        found = curves_of("nginx")
+        words, charts = report.curves_markdown(found), curves.drawn(found)
+    start, end = report.marks(kind)
+    page.write_text(f"before\n{start}stale figures\n{end}after\n")
+    results.write_text(json.dumps(found))
+    report.publish(results, page)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert words in text
+    assert "stale figures" not in text
+    report.publish(results, page)
+    assert page.read_text() == text
+    assert {file.stem for file in (tmp_path / "benchmarks").iterdir()} == charts.keys()
+
+
+def test_only_gunicorn_is_asked_with_more_processes() -> None:
+    assert set(curves.meant("nginx")) == set(curves.CURVES)
+    assert set(curves.CURVES) - set(curves.meant("waitress")) == {"workers"}
 
 
 def left_behind() -> list[str]:
