@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
+import tempfile
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -67,8 +69,17 @@ def _disk_full(error: OSError) -> Response:
     raise error
 
 
+def _choose_temporary_folder() -> None:
+    """Have `tempfile` decide now: of a disk that is full by the first upload it says that there is none."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = os.environ.get("TMPDIR", "/tmp")  # noqa: S108  the first that tempfile tries
+
+
 def init_app(app: Flask) -> None:
     """Register a handler for every error that a visitor can meet."""
+    _choose_temporary_folder()
     app.register_error_handler(HTTPException, error_response)
     app.register_error_handler(DatabaseError, _database_down)
     app.register_error_handler(sqlite3.DatabaseError, _database_down)

@@ -49,7 +49,7 @@ class Counts:
         with closing(self._connect()) as connection, connection:
             connection.execute("DELETE FROM counts WHERE expires <= ?", (now,))
             ((count, expires),) = connection.execute(COUNT, (key, now + MINUTE)).fetchall()
-        return count, expires - now
+        return count, expires - time.time()  # not now: another's try may have come before this one's turn
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._file, timeout=SQLITE_BUSY_SECONDS)

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import database, extensions
+from app import create_app, database, extensions
 from app.config import Settings
 from app.extensions import db
 
@@ -99,3 +99,21 @@ def test_no_room_for_a_body_that_arrives_is_507(
     response = client.post("/uploads/uploader", data=body, content_type="multipart/form-data; boundary=x")
     assert response.status_code == 507
     assert list(settings.upload_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["room at the start", "full from the start"])
+def test_folder_for_temporary_files_is_known_before_the_disk_is_full(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    """Of a full disk tempfile says that there is no such folder: an upload would be 500, not 507."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def none() -> str:
+        raise FileNotFoundError
+
+    with monkeypatch.context() as patch:
+        if full:
+            patch.setattr(tempfile, "_get_default_tempdir", none)
+        create_app(settings)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", none)
+    assert Path(tempfile.gettempdir()).is_dir()

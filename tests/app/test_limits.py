@@ -101,3 +101,21 @@ def test_what_counts_no_more_is_forgotten(tmp_path: Path, monkeypatch: pytest.Mo
     counts.add("another")
     with closing(sqlite3.connect(tmp_path / "limits.sqlite3")) as connection:
         assert connection.execute("SELECT key FROM counts").fetchall() == [("another",)]
+
+
+def test_nobody_is_told_to_wait_longer_than_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first try may be another's, that came while this one waited for its turn at the file."""
+    counts = Counts(tmp_path / "limits.sqlite3")
+    clock = iter(
+        [1000.0, 1005.0, 1005.0, 1006.0]
+    )  # this one's beginning; the other's, and its end; this one's
+    monkeypatch.setattr(time, "time", lambda: next(clock))
+    connect = counts._connect
+
+    def after_another() -> sqlite3.Connection:
+        monkeypatch.setattr(counts, "_connect", connect)
+        counts.add("key")
+        return connect()
+
+    monkeypatch.setattr(counts, "_connect", after_another)
+    assert counts.add("key") == (2, 59.0)

@@ -353,7 +353,6 @@ def small(profile: str, tmp_path: Path) -> Iterator[Stack]:
     stack.compose_files.append(override.name)
     try:
         stack.up()
-        stack.settle()  # Apache's own look at what it runs needs a temporary file: full is what comes later
         yield stack
     finally:
         stack.remove()
