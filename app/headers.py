@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from functools import cache
 
 from flask import Flask, Response, g, request
 from flask.sessions import SecureCookieSessionInterface
@@ -30,10 +29,12 @@ HEADERS = {
 class SecureWhenTls(SecureCookieSessionInterface):
     """Mark the session's cookie Secure whenever the request came by TLS."""
 
-    @cache  # noqa: B019  there is one of each
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        """Make once what Flask makes for each request."""
-        return super().get_signing_serializer(app)
+    def __init__(self, app: Flask) -> None:
+        self._serializer = super().get_signing_serializer(app)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:  # noqa: ARG002  as above
+        """Return what Flask would make anew for each request."""
+        return self._serializer
 
     def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002  the interface's signature
         """Ask the request, not the configuration."""
@@ -64,6 +65,6 @@ def _add_headers(response: Response) -> Response:
 
 def init_app(app: Flask) -> None:
     """Put the headers on every answer; a view may set a content policy of its own first."""
-    app.session_interface = SecureWhenTls()
+    app.session_interface = SecureWhenTls(app)
     app.after_request(_add_headers)
     app.jinja_env.globals["csp_nonce"] = csp_nonce

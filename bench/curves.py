@@ -20,7 +20,7 @@ from rich.table import Table
 from bench import charts
 from bench.cases import CASE, static_files
 from bench.command import followed, parser, tell_errors
-from bench.run import BenchStack, about, measure
+from bench.run import BenchStack, about, keep, measure
 from tests.profiles import PROFILES, ROOT
 
 RESULTS = ROOT / "results/curves.json"
@@ -93,12 +93,7 @@ def run(
         "rows": [],
     }
 
-    def keep() -> None:
-        new = results.with_suffix(".new")
-        new.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        new.replace(results)
-
-    keep()
+    keep(found, results)
     stack = BenchStack(profile, files)
     try:
         tell("start")
@@ -116,13 +111,13 @@ def run(
                         case = replace(case, connections=point)
                     row = measure(stack, case, seconds, files, "inside")
                     found["rows"].append({"round": number + 1, "curve": name, "point": point, **row})
-                    keep()
+                    keep(found, results)
                 if name == "workers":
                     with_workers(stack, 2, scratch)
     finally:
         stack.remove()
     found["complete"] = True
-    keep()
+    keep(found, results)
     return found
 
 

@@ -227,6 +227,13 @@ def about() -> dict[str, Any]:
     }
 
 
+def keep(found: dict[str, Any], results: Path) -> None:
+    """Write what is known until now, so that a reader finds all of it or what was there before."""
+    new = results.with_suffix(".new")
+    new.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    new.replace(results)
+
+
 def steps(profiles: Sequence[str], settings: Settings) -> int:
     """Return how many steps `run` tells of."""
     runs = sum(1 + case.published for name in profiles for case in meant(name, settings.cases))
@@ -262,12 +269,7 @@ def run(
         "rows": [],
     }
 
-    def keep() -> None:
-        new = results.with_suffix(".new")
-        new.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        new.replace(results)
-
-    keep()
+    keep(found, results)
     with ExitStack() as cleanup:
         stacks = []
         for name in profiles:
@@ -280,7 +282,7 @@ def run(
             stack.settle()
             found["versions"] |= figures.versions(stack.serving)
             found["profiles"][name] |= at_rest_and_under_load(stack, settings.seconds)
-            keep()
+            keep(found, results)
             for _ in range(50):
                 ask_once(stack, CASE["insert"])
             for container in stack.serving:
@@ -300,7 +302,7 @@ def run(
                             tell(f"round {number + 1}, {stack.profile.name}: {case.title}")
                             row = measure(stack, case, settings.seconds, files, way)
                             found["rows"].append({"round": number + 1, **row})
-                            keep()
+                            keep(found, results)
     found["complete"] = True
-    keep()
+    keep(found, results)
     return found

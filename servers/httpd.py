@@ -137,7 +137,15 @@ def serve() -> int:
     current, old = Httpd(folder / "httpd-1.pid"), None
     # Looked at while httpd loads: a start takes a third less time, and a stop need not wait for it.
     verdict: list[bool] = []
-    Thread(target=lambda: verdict.append(sound()), daemon=True).start()
+
+    def look() -> None:
+        try:
+            verdict.append(sound())
+        except (LookupError, OSError) as error:  # there is no user "app", or no program of that name
+            sys.stderr.write(f"Error: the application cannot be looked at ({error}).\n")
+            verdict.append(False)
+
+    Thread(target=look, daemon=True).start()
     looking, replacement_wanted = True, False
     while True:
         received = signal.sigtimedwait(SIGNALS, 0.05 if looking else 1.0)

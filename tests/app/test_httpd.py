@@ -24,7 +24,7 @@ LISTENS = f"trap 'exit 0' WINCH\necho $$ > $APACHE_PID_FILE\n{WAITS}"
 class Started:
     """The script in a folder of its own, with what stands in for the two that it starts."""
 
-    def __init__(self, folder: Path, *, httpd: str, python: str) -> None:
+    def __init__(self, folder: Path, *, httpd: str, python: str, user: str | None = None) -> None:
         (folder / "servers").mkdir()
         shutil.copy(ROOT / "servers/httpd.py", folder / "servers")
         (folder / "venv/bin").mkdir(parents=True)
@@ -39,7 +39,9 @@ class Started:
         environment = {"APACHE_RUN_DIR": str(folder), "APACHE_HTTPD": str(folder / "httpd")}
         text = (folder / "servers/httpd.py").read_text(encoding="utf-8")
         # There is no user "app" here, and no need for one.
-        (folder / "servers/httpd.py").write_text(text.replace("USER if os.geteuid() == 0 else None", "None"))
+        (folder / "servers/httpd.py").write_text(
+            text.replace("USER if os.geteuid() == 0 else None", repr(user))
+        )
         self.process = subprocess.Popen(
             ["python3", "servers/httpd.py"],
             cwd=folder, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True,
@@ -72,6 +74,15 @@ def test_stop_does_not_wait_for_the_look_at_the_application(tmp_path: Path, http
 def test_application_that_does_not_start_is_told_and_ends_it(tmp_path: Path, httpd: str) -> None:
     started = Started(tmp_path, httpd=httpd, python="sleep 0.5; echo 'Error: no secret key' >&2; exit 1")
     assert started.ends() == (1, "Error: no secret key\n")
+
+
+def test_user_that_is_missing_is_told_and_ends_it(tmp_path: Path) -> None:
+    started = Started(tmp_path, httpd=LISTENS, python="exit 0", user="nobody-has-this-name")
+    status, said = started.ends()
+    assert status == 1
+    assert said.startswith("Error: the application cannot be looked at (")
+    assert "nobody-has-this-name" in said
+    assert said.count("\n") == 1
 
 
 def test_httpd_that_ends_by_itself_ends_it(tmp_path: Path) -> None:
