@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
-import requests
 
 from tests.profiles import PRODUCTION, PROFILES, ROOT
+from tests.wire import MalformedError, Place, request
 
 if TYPE_CHECKING:
     from tests.stacks import Stack
@@ -54,8 +54,8 @@ class Load:
 
 
 @contextmanager
-def visitors(stack: Stack, number: int = 8, page: str = PAGE) -> Iterator[Load]:
-    """Have `number` visitors ask for `page` again and again, every other one by TLS.
+def visitors(stack: Stack, number: int = 8) -> Iterator[Load]:
+    """Have `number` visitors ask for PAGE again and again, every other one by TLS.
 
     Each request opens a connection: a server may close one that idles at any time (RFC 9112, 9.3), and a
     request that was just sent on it is lost without anybody's fault.
@@ -63,27 +63,27 @@ def visitors(stack: Stack, number: int = 8, page: str = PAGE) -> Iterator[Load]:
     load = Load()
     stop = threading.Event()
 
-    def visit(begin: Callable[[], requests.Session]) -> None:
-        with begin() as site:
-            # The pause bounds the load: this machine's cores are the servers', too.
-            while not stop.wait(0.02):
-                begun = time.monotonic()
-                failure, process = "", None
-                try:
-                    answer = site.get(page, headers={"Connection": "close"}, timeout=90)
-                    found = NAMED.search(answer.text)
-                    process = int(found[1]) if found else None
-                    if answer.status_code != 200:
-                        failure = f"status {answer.status_code}"
-                except requests.RequestException as error:
-                    failure = repr(error)
-                load.visits.append(Visit(begun, time.monotonic(), failure, process))
+    asked = request(f"GET {PAGE} HTTP/1.1", "Host: localhost", "Connection: close")
 
-    tls = stack.profile.name in PRODUCTION
-    threads = [
-        threading.Thread(target=visit, args=[lambda n=n: stack.tls_site if tls and n % 2 else stack.site])
-        for n in range(number)
-    ]
+    def visit(place: Place) -> None:
+        # The pause bounds the load: this machine's cores are the servers', too.
+        while not stop.wait(0.03):
+            begun = time.monotonic()
+            failure, process = "", None
+            try:
+                answer = place.ask(asked, seconds=90)
+                found = NAMED.search(answer.text)
+                process = int(found[1]) if found else None
+                if answer.status != 200:
+                    failure = f"status {answer.status}"
+            except (OSError, MalformedError) as error:
+                failure = repr(error)
+            load.visits.append(Visit(begun, time.monotonic(), failure, process))
+
+    places = [Place(stack.base_url)]
+    if stack.profile.name in PRODUCTION:
+        places.append(Place(stack.tls_url, stack.authority))
+    threads = [threading.Thread(target=visit, args=[places[n % len(places)]]) for n in range(number)]
     for thread in threads:
         thread.start()
     try:

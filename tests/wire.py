@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -194,6 +195,15 @@ class Wire:
         return True
 
 
+@cache
+def client_context(authority: Path | None, *, checks_name: bool) -> ssl.SSLContext:
+    """Return what a client of HTTP/1.1 trusts. It is kept: to make it takes longer than a handshake."""
+    context = ssl.create_default_context(cafile=authority)
+    context.check_hostname = checks_name
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a server listens; by TLS, `authority` is the certificate that vouches for it."""
@@ -220,9 +230,7 @@ class Place:
         sock = socket.create_connection((address, url.port or socket.getservbyname(url.scheme)), seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if url.scheme == "https":
-            context = ssl.create_default_context(cafile=self.authority)
-            context.check_hostname = name is None
-            context.set_alpn_protocols(["http/1.1"])
+            context = client_context(self.authority, checks_name=name is None)
             sock = context.wrap_socket(sock, server_hostname=name or url.hostname)
         return Wire(sock)
 

@@ -94,8 +94,8 @@ def reload_that_fails_nobody(stack: Stack, note: Note, title: str) -> Iterator[C
     with visitors(stack) as load, slow_upload(stack, told) as upload:
         until(lambda: len(load.visits) > 50, "the load is there")
         yield reload
-        until(lambda: processes(stack) <= before, "the old processes have left", 90)
         answer, answered = upload.result()
+        until(lambda: processes(stack) <= before, "the old processes have left", 90)
     note(title, load)
     meanwhile = [visit for visit in load.visits if reloaded[0] < visit.begun and visit.ended < answered]
     assert meanwhile, "all waited for the slowest"
