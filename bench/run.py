@@ -25,7 +25,13 @@ from tests.site import Site
 from tests.stacks import Stack, until
 
 WARM_SECONDS = 1
+COUNT = """
+import sqlite3
+print(*sqlite3.connect("/var/lib/app/database.db").execute("SELECT count(*) FROM students").fetchone())
+"""
 WAYS = ("inside", "published")
+PLAIN = {f"plain-{file.stem}": file for file in sorted((ROOT / "bench/plain").glob("*.yaml"))}
+"""Profiles as the servers' own first pages, or public images, set them up: what is over compose.yaml."""
 
 
 class WrongAnswerError(RuntimeError):
@@ -42,14 +48,16 @@ class Settings:
 
 
 class BenchStack(Stack):
-    """A profile's stack with the static files of the cases."""
+    """The stack of a profile, or of one of PLAIN, with the static files of the cases."""
 
-    def __init__(self, profile: str, files: Path) -> None:
-        super().__init__(profile, mail=False)
+    def __init__(self, title: str, files: Path) -> None:
+        super().__init__(title.removeprefix("plain-"), mail=False)
+        self.title = title
         self.name = f"bench-{uuid.uuid4().hex[:8]}"
-        override = files.parent / f"{profile}.json"
+        override = files.parent / f"{title}.json"
         override.write_text(json.dumps({"services": self._services(files)}), encoding="utf-8")
-        self.compose_files = ["compose.yaml", str(override)]
+        plain = [str(PLAIN[title])] if title in PLAIN else []
+        self.compose_files = ["compose.yaml", *plain, str(override)]
 
     def _services(self, files: Path) -> dict[str, Any]:
         services: dict[str, dict[str, Any]] = {
@@ -102,9 +110,7 @@ class BenchStack(Stack):
 
     def rows(self) -> int:
         """Return how many rows the table has."""
-        found = re.search(r"(\d+) students?<", self.site.get("/sqlite/list").text)
-        assert found  # noqa: S101
-        return int(found[1])
+        return int(self.execute(self.app, "python3", "-c", COUNT))
 
     def empty_uploads(self) -> None:
         """Remove what was uploaded."""
@@ -123,7 +129,7 @@ def ask_once(stack: BenchStack, case: Case) -> tuple[Site, str, int]:
         answer = visitor.get(case.path, headers={"Accept-Encoding": "identity", **case.headers}, stream=True)
     content = answer.content if case.sends else answer.raw.read(decode_content=False)
     if answer.status_code != 200 or case.text.encode() not in content:
-        raise WrongAnswerError(f"{stack.profile.name}, {case.name}: {answer.status_code} {content[:200]!r}")
+        raise WrongAnswerError(f"{stack.title}, {case.name}: {answer.status_code} {content[:200]!r}")
     return visitor, token, len(content)
 
 
@@ -170,7 +176,7 @@ def measure(stack: BenchStack, case: Case, seconds: int, files: Path, way: str) 
     if case.name == "upload":
         stack.empty_uploads()
     return {
-        "profile": stack.profile.name,
+        "profile": stack.title,
         "case": case.name,
         "way": way,
         "calibration": calibrated,
@@ -207,7 +213,8 @@ def starts(stack: BenchStack) -> dict[str, float]:
             step()
         return time.monotonic() - begun
 
-    reload = {"reload": timed(lambda: stack.make("reload"))} if stack.profile.front_end != "none" else {}
+    reloads = stack.profile.front_end != "none" and stack.title not in PLAIN
+    reload = {"reload": timed(lambda: stack.make("reload"))} if reloads else {}
     for container in stack.serving:
         container.stop()
     names = [container.labels["com.docker.compose.service"] for container in stack.serving]
@@ -241,10 +248,16 @@ def steps(profiles: Sequence[str], settings: Settings) -> int:
 
 
 def meant(profile: str, cases: Sequence[Case]) -> list[Case]:
-    """Return the cases that a profile has: the development server has no TLS, and no static files of ours."""
-    if PROFILES[profile].front_end != "none":
-        return list(cases)
-    return [case for case in cases if not case.tls and not case.path.startswith("/static/")]
+    """Return the cases that a profile has.
+
+    The development server has no TLS, and no static files of ours; a plain configuration has no TLS, nothing
+    compressed beforehand, and takes no large upload.
+    """
+    if profile in PLAIN:
+        return [case for case in cases if not (case.tls or case.headers or case.name == "upload")]
+    if PROFILES[profile].front_end == "none":
+        return [case for case in cases if not (case.tls or case.path.startswith("/static/"))]
+    return list(cases)
 
 
 def run(
@@ -297,9 +310,9 @@ def run(
                         connections=16,
                         seconds=WARM_SECONDS,
                     )
-                    for case in meant(stack.profile.name, settings.cases):
+                    for case in meant(stack.title, settings.cases):
                         for way in WAYS[: 1 + case.published]:
-                            tell(f"round {number + 1}, {stack.profile.name}: {case.title}")
+                            tell(f"round {number + 1}, {stack.title}: {case.title}")
                             row = measure(stack, case, settings.seconds, files, way)
                             found["rows"].append({"round": number + 1, **row})
                             keep(found, results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from contextlib import closing
@@ -95,12 +96,28 @@ def test_list_is_paged_newest_first(client: FlaskClient, file: Path) -> None:
             "INSERT INTO students (name, addr, city, pin) VALUES (?, 'a', 'c', '1')",
             [(f"student {n:03}",) for n in range(101)],
         )
-    first, last = client.get("/sqlite/list").text, client.get("/sqlite/list?page=3").text
+    first, second, last = (client.get(f"/sqlite/list?page={page}").text for page in (1, 2, 3))
     assert first.count("<tr><td>") == 50
     assert first.index("student 100") < first.index("student 099")
     assert "?page=2" in first
+    assert re.findall(r"\?page=\d", second) == ["?page=1", "?page=3"]
+    assert re.findall(r"\?page=\d", last) == ["?page=2"]
     assert last.count("<tr><td>") == 1
     assert "student 000" in last
+
+
+def test_list_reads_no_more_rows_than_it_shows(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def watched() -> sqlite3.Connection:
+        connection = database.connect_sqlite()
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr("app.guide.sqlite.connect_sqlite", watched)
+    client.get("/sqlite/list")
+    assert asked
+    assert all("LIMIT 51 OFFSET 0" in statement for statement in asked)
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "2", "x", "1.5", "", "²", "9" * 5000])
@@ -109,7 +126,7 @@ def test_a_page_that_is_not_there_is_404(client: FlaskClient, page: str) -> None
 
 
 def test_an_empty_list_is_a_page(client: FlaskClient) -> None:
-    assert "<p>0 students</p>" in client.get("/sqlite/list").text
+    assert "No students yet." in client.get("/sqlite/list").text
 
 
 def test_addrec_takes_post_alone(client: FlaskClient) -> None:
