@@ -42,9 +42,11 @@ def chosen(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once for each chosen profile; the tests of a profile stay on one worker."""
+    """Run a test once for each chosen profile; its tests stay on one worker (if it is alone: a module's)."""
     if "profile" in metafunc.fixturenames:
-        marked = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in chosen(metafunc.config)]
+        names = chosen(metafunc.config)
+        module = f" {metafunc.module.__name__}" if len(names) == 1 else ""
+        marked = [pytest.param(name, marks=pytest.mark.xdist_group(name + module)) for name in names]
         metafunc.parametrize("profile", marked, scope="session")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -66,3 +67,28 @@ def test_tests_of_a_group_run_in_one_process(tmp_path: Path) -> None:
     ran = re.findall(r"^\[(gw\d)\].*PASSED .*\[([ab])-\d\]", done.stdout, re.M)
     assert len(ran) == 8
     assert len({(process, group) for process, group in ran}) == 2
+
+
+SHOW = """
+def pytest_collection_finish(session):
+    for item in session.items:
+        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+        print("group", item.module.__name__, "_".join(sorted(groups)), sep="|")
+"""
+
+
+def test_modules_of_one_profile_run_side_by_side(tmp_path: Path) -> None:
+    (tmp_path / "show.py").write_text(SHOW, encoding="utf-8")
+
+    def groups(profiles: str) -> set[tuple[str, str]]:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "show", "tests/contract"]
+        done = subprocess.run(
+            [*command, "--profiles", profiles],
+            cwd=ROOT, check=True, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        return set(re.findall(r"^group\|(.*)\|(.*)$", done.stdout, re.M))
+
+    assert {group for _, group in groups("apache,nginx")} == {"apache", "nginx"}
+    alone = groups("nginx")
+    assert len(alone) == len({group for _, group in alone}) == len({module for module, _ in alone}) > 10
