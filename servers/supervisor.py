@@ -3,12 +3,14 @@
 A server's module calls `main` with a function that serves. Start: ``python -m servers.flup_server app.wsgi``.
 Reload with new code: ``SIGHUP``. Stop: ``SIGTERM``.
 
-A supervisor, which never imports the application, holds the listening socket and starts workers. Each
-is a fresh interpreter, so a reload is a new generation of workers on the same socket: the old one goes
-on until the new one has loaded, then finishes its requests. Nothing that waits in the socket is lost.
+A supervisor, which never imports the application, holds the listening socket and a generation: an interpreter
+that loads the application once, and forks a worker whenever it is told to, so that they share its memory.
+A reload is a new generation on the same socket: the old one goes on until the new one has loaded, then its
+workers finish their requests. Nothing that waits in the socket is lost.
 
-Supervisor and worker share a socket pair: the worker says ``READY`` on it, the supervisor ``SERVE``, and
-closes its side to retire the worker. A worker's death is noticed at once; that of the supervisor ends all.
+Supervisor and generation share a socket pair: the generation says ``READY`` on it, the supervisor sends for
+each worker one end of another pair, and closes its own to retire the worker. The end of each is noticed at
+once; that of the supervisor ends all, and that of a generation its workers.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import argparse
 import asyncio
 import ctypes
 import errno
+import gc
 import logging
 import os
 import pkgutil
@@ -29,7 +32,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -38,14 +41,14 @@ from pythonjsonlogger.json import JsonFormatter
 
 from servers.sent_path import restore
 
-READY, SERVE = b"r", b"s"
+READY, FORK = b"r", b"f"
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 GRACE_SECONDS = 25
 """How long a worker may go on with its requests once it is told to finish."""
 TICK_SECONDS = 1
 """How often the supervisor looks at the clock; all else it does at once."""
 RETRY_SECONDS = 1
-"""How long to wait with a replacement where the last one did not even load the application."""
+"""How long a worker, or the loading of an application, takes at least before it is tried again."""
 
 Serve = Callable[[WSGIApplication, socket.socket, socket.socket, int], None]
 """Serves the application on a listening socket that does not block, until the second socket can be read.
@@ -55,7 +58,7 @@ It returns when all requests that were begun are answered, and takes no more at 
 log = logging.getLogger("supervisor")
 
 
-# ---- a worker: a process that loads the application and serves it ----
+# ---- a generation: a process that loads the application, and those forked from it, which serve it ----
 
 
 def load(target: str) -> WSGIApplication:
@@ -81,16 +84,40 @@ def mend(application: WSGIApplication) -> WSGIApplication:
     return mended
 
 
-def work(serve: Serve, target: str, listener: socket.socket, channel: socket.socket, threads: int) -> None:
-    """Serve from ``SERVE`` until the supervisor closes `channel`; return when all requests are answered."""
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # a terminal or systemd may tell all: the channel decides
-    # lighttpd starts no other supervisor while somebody holds the socket, or has a request of its.
+def end_with_parent() -> None:
+    """Be killed when the parent ends: lighttpd starts no other supervisor while somebody holds the socket."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def work(serve: Serve, target: str, listener: socket.socket, control: socket.socket, threads: int) -> None:
+    """Load the application, and fork a worker for each socket that comes, until there comes an end.
+
+    Returns in each worker, too: when the supervisor has closed its socket, and all requests are answered.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # a terminal or systemd may tell all: the supervisor decides
+    end_with_parent()
     application = mend(load(target))
-    channel.send(READY)
-    if channel.recv(1) == SERVE:
-        serve(application, listener, channel, threads)
+    gc.collect()
+    gc.freeze()  # what the collector does not look at stays shared
+    control.send(READY)
+    generation = os.getpid()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a worker: its socket tells
+    while True:
+        _, descriptors, *_ = socket.recv_fds(control, 1, 1)
+        if not descriptors:
+            return
+        channel = socket.socket(fileno=descriptors[0])
+        if not os.fork():
+            break
+        channel.close()
+    end_with_parent()
+    if os.getppid() != generation:
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    control.close()
+    channel.send(str(os.getpid()).encode())
+    serve(application, listener, channel, threads)
 
 
 async def converse(
@@ -136,20 +163,25 @@ async def converse(
 class Worker:
     """A worker as the supervisor sees it."""
 
-    process: subprocess.Popen[bytes]
+    generation: Generation
     channel: socket.socket
-    ready: bool = False
+    begun: float = field(default_factory=time.monotonic)
+    process: int = 0  # its id, once it has said it
+
+
+@dataclass(eq=False)
+class Generation:
+    """Processes with the same code: the one that has loaded it, and its workers."""
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    workers: list[Worker] = field(default_factory=list)
     deadline: float = float("inf")
     """When it is killed if it has not finished; a time of `time.monotonic`."""
 
-    def serve(self) -> None:
-        """Put it in service; if it has died meanwhile, its silence will tell."""
-        with suppress(BrokenPipeError):
-            self.channel.send(SERVE)
-
 
 class Supervisor:
-    """Keeps `processes` workers in service on the socket `path`; `module` is what a worker runs.
+    """Keeps `processes` workers in service on the socket `path`; `module` is what a generation runs.
 
     Without a path the socket is standard input, and its name the business of whom it comes from.
     """
@@ -157,11 +189,11 @@ class Supervisor:
     def __init__(self, module: str, target: str, path: Path | None, processes: int, threads: int) -> None:
         self.module, self.target, self.path = module, target, path
         self.processes, self.threads = processes, threads
-        self.serving: list[Worker] = []
-        self.starting: list[Worker] = []  # the next generation
-        self.retired: list[Worker] = []
+        self.serving: Generation | None = None
+        self.loading: Generation | None = None
+        self.retired: list[Generation] = []
         self.started = False  # a first generation did load
-        self.replace_at = 0.0
+        self.again_at = 0.0  # when a worker may be forked, or a generation loaded
         self.status: int | None = None  # of this process, once it is to end
         self.selector = selectors.DefaultSelector()
 
@@ -170,11 +202,13 @@ class Supervisor:
         self.listener = listen(self.path) if self.path else inherited()
         signals = watch_signals(signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
         self.selector.register(signals, selectors.EVENT_READ)
-        self.starting.append(self.start_worker())
+        self.loading = self.load()
         while self.status is None or self.retired:
             for key, _ in self.selector.select(TICK_SECONDS):
-                if key.data:
-                    self.heard(key.data)
+                if isinstance(key.data, Worker):
+                    self.heard_worker(key.data)
+                elif isinstance(key.data, Generation):
+                    self.heard_generation(key.data)
                 else:
                     for number in signals.recv(64):
                         self.reload() if number == signal.SIGHUP else self.stop(0)
@@ -182,10 +216,10 @@ class Supervisor:
         return self.status
 
     def reload(self) -> None:
-        """Start the next generation with one worker; the others follow when that one has loaded."""
+        """Start the next generation."""
         if self.status is None:
-            self.retire(self.starting)
-            self.starting.append(self.start_worker())
+            self.retire(self.loading)
+            self.loading = self.load()
 
     def stop(self, status: int) -> None:
         """Take no new connection, and end with `status` when the workers have."""
@@ -194,64 +228,72 @@ class Supervisor:
             if self.path:
                 self.path.unlink(missing_ok=True)
             self.listener.close()
-            self.retire(self.starting)
+            self.retire(self.loading)
             self.retire(self.serving)
+            self.loading = self.serving = None
 
-    def heard(self, worker: Worker) -> None:
-        """Act on what a worker says: that it is ready, or, by falling silent, that it has ended."""
-        if worker.channel.recv(1) == READY:
-            worker.ready = True
-            if worker in self.starting:
-                self.advance()
-            elif worker in self.serving:
-                worker.serve()
+    def heard_generation(self, generation: Generation) -> None:
+        """Act on what a generation says: that it has loaded, or, by falling silent, that it has ended."""
+        if said(generation.control):
+            if generation is self.loading:  # not, where another was wanted meanwhile
+                self.put_in_service(generation)
             return
-        self.selector.unregister(worker.channel)
-        worker.channel.close()
-        status = worker.process.wait()
-        if worker in self.retired:
-            self.retired.remove(worker)
-        elif worker in self.serving:
-            self.serving.remove(worker)
-            self.replace_at = time.monotonic() + (0 if worker.ready else RETRY_SECONDS)
-            log.warning("worker %d ended (%s); replacing it", worker.process.pid, status)
+        self.forget(generation.control)
+        status = generation.process.wait()
+        if generation in self.retired:
+            self.retired.remove(generation)
+        elif generation is self.serving:
+            self.serving = None
+            log.warning("the workers' parent ended (%s), and they with it; starting anew", status)
         else:
-            self.starting.remove(worker)
-            self.retire(self.starting)
-            if self.started:
+            self.loading = None
+            self.again_at = time.monotonic() + RETRY_SECONDS
+            if self.serving:
                 log.error("the new code does not load; the old goes on")
-            else:
+            elif not self.started:
                 self.stop(1)
 
-    def advance(self) -> None:
-        """Complete the next generation; once it is ready, put it in place of the one that serves."""
-        if self.started:
-            while len(self.starting) < self.processes:
-                self.starting.append(self.start_worker())
-        # At first nothing serves: one worker does not wait for the others, which keep_up() starts.
-        if all(worker.ready for worker in self.starting):
-            for worker in self.starting:
-                worker.serve()
-            self.retire(self.serving)
-            self.serving, self.starting, self.started = self.starting, [], True
-            where = self.listener.getsockname()
-            log.info("%d workers with %d threads serve %s", self.processes, self.threads, where)
+    def put_in_service(self, generation: Generation) -> None:
+        """Have the generation serve in place of the one that does."""
+        self.retire(self.serving)
+        self.serving, self.loading, self.started = generation, None, True
+        while len(generation.workers) < self.processes:
+            self.fork(generation)
+        where = self.listener.getsockname()
+        log.info("%d workers with %d threads serve %s", self.processes, self.threads, where)
+
+    def heard_worker(self, worker: Worker) -> None:
+        """Act on what a worker says: its process, or, by falling silent, that it has ended."""
+        if process := said(worker.channel):
+            worker.process = int(process)
+            return
+        self.forget(worker.channel)
+        worker.generation.workers.remove(worker)
+        if worker.generation is self.serving:
+            self.again_at = worker.begun + RETRY_SECONDS
+            log.warning("worker %d ended; replacing it", worker.process)
+        elif worker.generation in self.retired and not worker.generation.workers:
+            worker.generation.control.shutdown(socket.SHUT_WR)
 
     def keep_up(self) -> None:
-        """Replace workers that died, and kill those that were to finish and did not."""
+        """Replace what died, and kill what was to finish and did not."""
         now = time.monotonic()
-        if self.started and self.status is None and self.replace_at <= now:
-            while len(self.serving) < self.processes:
-                self.serving.append(self.start_worker())
-        for worker in self.retired:
-            if worker.deadline <= now:
-                log.warning("worker %d did not finish in %d s", worker.process.pid, GRACE_SECONDS)
-                worker.process.kill()
-                worker.deadline = float("inf")
+        if self.started and self.status is None and self.again_at <= now:
+            if self.serving:
+                while len(self.serving.workers) < self.processes:
+                    self.fork(self.serving)
+            elif not self.loading:
+                self.loading = self.load()
+        for generation in self.retired:
+            if generation.deadline <= now:
+                for worker in generation.workers:
+                    log.warning("worker %d did not finish in %d s", worker.process, GRACE_SECONDS)
+                generation.process.kill()
+                generation.deadline = float("inf")
 
-    def start_worker(self) -> Worker:
+    def load(self) -> Generation:
         """Start an interpreter that loads the application as it is now."""
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [sys.executable, "-m", self.module, self.target]
             command += ["--threads", str(self.threads)]
@@ -260,17 +302,41 @@ class Supervisor:
             process = subprocess.Popen(  # noqa: S603  this file, with this process's own arguments
                 command, stdin=subprocess.DEVNULL, pass_fds=descriptors
             )
-        worker = Worker(process, ours)
-        self.selector.register(ours, selectors.EVENT_READ, worker)
-        return worker
+        generation = Generation(process, ours)
+        self.selector.register(ours, selectors.EVENT_READ, generation)
+        return generation
 
-    def retire(self, workers: list[Worker]) -> None:
-        """Move `workers` to the retired ones: they finish the requests that they have."""
-        for worker in workers:
-            worker.channel.shutdown(socket.SHUT_WR)
-            worker.deadline = time.monotonic() + GRACE_SECONDS
-        self.retired += workers
-        workers.clear()
+    def fork(self, generation: Generation) -> None:
+        """Have one more worker; if the generation has died meanwhile, the silence of both will tell."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, suppress(BrokenPipeError):
+            socket.send_fds(generation.control, [FORK], [theirs.fileno()])
+        worker = Worker(generation, ours)
+        generation.workers.append(worker)
+        self.selector.register(ours, selectors.EVENT_READ, worker)
+
+    def forget(self, channel: socket.socket) -> None:
+        """Close a socket that has fallen silent."""
+        self.selector.unregister(channel)
+        channel.close()
+
+    def retire(self, generation: Generation | None) -> None:
+        """Have a generation end: its workers finish the requests that they have."""
+        if generation:
+            for worker in generation.workers:
+                worker.channel.shutdown(socket.SHUT_WR)
+            if not generation.workers:
+                generation.control.shutdown(socket.SHUT_WR)
+            generation.deadline = time.monotonic() + GRACE_SECONDS
+            self.retired.append(generation)
+
+
+def said(channel: socket.socket) -> bytes:
+    """Return what has come; nothing where the other side has ended."""
+    try:
+        return channel.recv(64)
+    except ConnectionResetError:  # it has ended with something unread
+        return b""
 
 
 def listen(path: Path) -> socket.socket:
@@ -337,10 +403,10 @@ def main(
         load(options.application)
         return 0
     if options.worker:
-        listener, channel = (socket.socket(fileno=number) for number in options.worker)
-        for inherited in (listener, channel):
+        listener, control = (socket.socket(fileno=number) for number in options.worker)
+        for inherited in (listener, control):
             inherited.set_inheritable(False)
-        work(serve, options.application, listener, channel, options.threads)
+        work(serve, options.application, listener, control, options.threads)
         return 0
     handler = logging.StreamHandler()
     names = {"levelname": "level", "name": "logger", "exc_info": "exception"}

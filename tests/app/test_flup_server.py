@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path, "flup_server", fetch)
     yield server
     server.end()
+
+
+def generations(server: Server) -> list[int]:
+    """Return the processes that have loaded the application and fork the workers."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return [process for process in map(int, children.split()) if not gone(process)]
 
 
 def test_reload_under_load_brings_new_code_and_drops_nothing(server: Server) -> None:
@@ -70,25 +77,42 @@ def test_a_request_that_runs_outlasts_a_reload(server: Server) -> None:
         assert call.response().body == b"first"
 
 
-def test_old_code_serves_until_all_of_the_new_has_loaded(server: Server) -> None:
+def test_old_code_serves_until_the_new_has_loaded(server: Server) -> None:
     server.start()
     server.workers()
-    second_waits = "if (here / 'one').exists(): (here / 'two').touch(); until('release')"
-    server.install(APPLICATION.replace("VERSION", "second") + f"\n{second_waits}\n(here / 'one').touch()\n")
+    server.install(APPLICATION.replace("VERSION", "second") + "\n(here / 'one').touch(); until('release')\n")
     server.process.send_signal(signal.SIGHUP)
-    server.appears("two")
+    server.appears("one")
     assert {fetch(server.socket).body for _ in range(20)} == {b"first"}
     server.touch("release")
     server.answers("second")
 
 
-def test_first_worker_serves_while_the_others_load(server: Server) -> None:
-    others_wait = "if (here / 'one').exists(): until('release')"
-    server.install(APPLICATION.replace("VERSION", "first") + f"\n{others_wait}\n(here / 'one').touch()\n")
+def test_second_reload_takes_the_place_of_one_that_still_loads(server: Server) -> None:
     server.start()
-    server.answers("first")
+    server.install(APPLICATION.replace("VERSION", "second") + "\n(here / 'one').touch(); until('release')\n")
+    server.process.send_signal(signal.SIGHUP)
+    server.appears("one")
+    server.write(version="third")
+    server.process.send_signal(signal.SIGHUP)
+    server.answers("third")
     server.touch("release")
-    assert len(server.workers()) == 2
+    eventually(lambda: len(generations(server)) == 1, "the end of the others")
+    assert {fetch(server.socket).body for _ in range(20)} == {b"third"}
+
+
+def test_application_is_loaded_once_for_all_workers(server: Server) -> None:
+    count = "\nwith (here / 'loads').open('a') as loads: loads.write('+')\n"
+    server.install(APPLICATION + count)
+    server.start("--processes", "3")
+    server.workers()
+    assert (server.folder / "loads").read_text() == "+"
+    os.kill(min(server.workers()), signal.SIGKILL)
+    eventually(lambda: "replacing it" in server.log(), "the worker's end")
+    server.workers()
+    assert (server.folder / "loads").read_text() == "+"
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: (server.folder / "loads").read_text() == "++", "another load")
 
 
 def test_new_code_that_does_not_load_leaves_the_old_in_service(server: Server) -> None:
@@ -115,15 +139,39 @@ def test_a_killed_worker_is_replaced(server: Server) -> None:
     assert len(after - before) == 1
 
 
-def test_a_replacement_that_does_not_load_is_tried_again_and_the_others_serve(server: Server) -> None:
+def test_replacement_has_the_code_that_serves_whatever_was_edited(server: Server) -> None:
     server.start()
     victim = min(server.workers())
     server.install("import nothing_of_this_name")
     os.kill(victim, signal.SIGKILL)
-    eventually(lambda: server.log().count("replacing it") >= 3, "repeated attempts")
-    assert fetch(server.socket).body == b"first"
+    eventually(lambda: gone(victim), "the worker's end")
+    assert len(server.workers() - {victim}) == 2
+    assert {fetch(server.socket).body for _ in range(20)} == {b"first"}
+
+
+def test_workers_whose_parent_is_killed_end_and_what_does_not_load_is_tried_again(server: Server) -> None:
+    server.start()
+    before = server.workers()
+    server.install("import nothing_of_this_name")
+    (generation,) = generations(server)
+    os.kill(generation, signal.SIGKILL)
+    eventually(lambda: all(map(gone, before)), "the workers' end")
+    eventually(lambda: server.log().count("nothing_of_this_name") >= 4, "repeated attempts")
     server.write(version="second")
     server.answers("second")
+    assert not server.workers() & before
+
+
+def test_worker_that_ends_at_once_is_replaced_no_more_than_once_a_second(server: Server) -> None:
+    (server.folder / "ends.py").write_text(
+        "import sys\nfrom servers import supervisor\n"
+        "if __name__ == '__main__': sys.exit(supervisor.main(lambda *_: None, 'ends'))\n"
+    )
+    server.command = ("-m", "ends")
+    begun = time.monotonic()
+    server.start()
+    eventually(lambda: server.log().count("replacing it") >= 6, "three times both workers")
+    assert time.monotonic() - begun > 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
