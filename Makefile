@@ -4,7 +4,8 @@ PROFILES := $(shell tail -n +2 profiles.csv | cut -d, -f1)
 # .env gives what neither the command line nor the environment says.
 $(foreach line,$(shell sed -n 's/^\([A-Z_]*\)=/\1?=/p' .env 2>/dev/null),$(eval $(line)))
 # What takes all profiles takes one where it is named.
-CHOSEN := $(if $(filter command line environment,$(origin PROFILE)),$(PROFILE),$(PROFILES))
+NAMED := $(if $(filter command line environment,$(origin PROFILE)),$(PROFILE))
+CHOSEN := $(or $(NAMED),$(PROFILES))
 PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
@@ -56,7 +57,7 @@ endef
 
 bench: known-profile ## Measure every profile, or PROFILE: docs/benchmarks.md (ROUNDS=3 DURATION=2)
 	$(call prepare,$(CHOSEN))
-	@.venv/bin/python -m bench $(CHOSEN) --rounds $(or $(ROUNDS),3) --seconds $(or $(DURATION),2)
+	@.venv/bin/python -m bench $(NAMED) --rounds $(or $(ROUNDS),3) --seconds $(or $(DURATION),2)
 
 bench-curves: known-profile ## Measure PROFILE with more connections, processes, rows, uploads
 	$(call prepare,$(PROFILE))

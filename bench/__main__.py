@@ -9,14 +9,15 @@ from rich.console import Console
 
 from bench.command import followed, parser, tell_errors
 from bench.report import html, table
-from bench.run import Settings, run, steps
+from bench.run import PLAIN, Settings, run, steps
 from tests.profiles import PROFILES, ROOT
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """Measure and show; return 1 where an answer was wrong or missing, 130 where it was interrupted."""
     reader = parser("bench", "Measure what profiles cost and give.", ROOT / "results/bench.json")
-    reader.add_argument("profiles", nargs="+", choices=list(PROFILES), metavar="PROFILE")
+    every = [*PROFILES, *PLAIN]
+    reader.add_argument("profiles", nargs="*", choices=every, default=every, metavar="PROFILE")
     options, console = reader.parse_args(given), Console(highlight=False)
     settings = Settings(options.rounds, options.seconds)
     found = followed(

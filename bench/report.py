@@ -19,7 +19,7 @@ from bench import charts, curves
 from bench.cases import CASES
 from bench.run import WAYS
 from bench.summary import summary
-from tests.profiles import ROOT
+from tests.profiles import PRODUCTION, PROFILES, ROOT
 
 PAGE = ROOT / "docs/benchmarks.md"
 RESULTS = ROOT / "bench/results.json"
@@ -33,6 +33,15 @@ OF_A_PROFILE = {
     "start_cold": "`make up`, s",
     "reload": "`make reload`, s",
 }
+
+
+FAMILY = ("page", "static", "static-1m")
+"""The cases of which a profile is held beside its own server's plain configuration."""
+
+
+def family(profile: str) -> str:
+    """Return the plain configuration of a profile's front end."""
+    return f"plain-{PROFILES[profile].front.split('-')[0]}"
 
 
 def figure(value: float | None, digits: int = 1) -> str:
@@ -102,6 +111,16 @@ def tables(found: dict[str, Any]) -> list[Part]:
         pairs = ((flask, ours), (bare, ours), (bare, flask))
         return [f"`{profile}`", *(beside(limit, one) if limit and one else "" for limit, one in pairs)]
 
+    def plainly(profile: str) -> list[str]:
+        """Return ours beside the image that many use, and beside its own server set up plainly."""
+        others = (
+            ("plain-uwsgi", "page"),
+            ("plain-uwsgi", "list"),
+            *((family(profile), name) for name in FAMILY),
+        )
+        pairs = ((summary(found, other, case), summary(found, profile, case)) for other, case in others)
+        return [f"`{profile}`", *(beside(plain, ours) if plain and ours else "" for plain, ours in pairs)]
+
     def taken(profile: str) -> list[str]:
         return [f"`{profile}`", *(figure(found["profiles"][profile].get(name)) for name in OF_A_PROFILE)]
 
@@ -131,6 +150,20 @@ def tables(found: dict[str, Any]) -> list[Part]:
             " Flask alone (no extension, header, metric), and a bare WSGI callable.",
             ["profile", "ours of Flask alone", "ours of a bare callable", "Flask alone of a bare callable"],
             [*map(limits, profiles)],
+        ),
+        Part(
+            "Beside plain configurations",
+            "`plain-uwsgi` is nginx and uWSGI as public images set them up; the others are each server as its"
+            " own first pages do (bench/plain). What ours gains over them, or loses to what they leave out.",
+            [
+                "profile",
+                "Hello World of plain-uwsgi",
+                "50 rows of plain-uwsgi",
+                "Hello World of its server's plain one",
+                "10 kB static of its server's plain one",
+                "1 MB static of its server's plain one",
+            ],
+            [plainly(profile) for profile in profiles if profile in PRODUCTION],
         ),
         Part(
             "Through the published port",

@@ -23,8 +23,8 @@ left_behind() {
 }
 before=$(left_behind)
 .venv/bin/pytest "${tests[@]}" --profiles "$names" -m alone --junitxml results/alone.xml
-# Five stacks at a time, though two cores: much of it waits. A group of tests (xdist_group) shares a stack.
-.venv/bin/pytest "${tests[@]}" --profiles "$names" -m "not alone" --numprocesses 5 --dist loadgroup --no-loadscope-reorder --junitxml results/test.xml
+# Four stacks at a time, though two cores: much of it waits. A group of tests (xdist_group) shares a stack.
+.venv/bin/pytest "${tests[@]}" --profiles "$names" -m "not alone" --numprocesses 4 --dist loadgroup --no-loadscope-reorder --junitxml results/test.xml
 .venv/bin/python -m tests.faults results/alone.xml results/test.xml
 # What all profiles do is known when all were tested.
 if [ "$*" = "$(tail -n +2 profiles.csv | cut -d, -f1 | paste -sd ' ')" ]; then

@@ -20,8 +20,9 @@ import pytest
 import docker
 from bench import __main__ as bench_command
 from bench import check, curves, figures, load, report
-from bench.cases import CASES, Case
-from bench.run import WAYS, BenchStack, errors_of, measure
+from bench.cases import CASE, CASES, Case
+from bench.run import PLAIN, WAYS, BenchStack, Settings, errors_of, measure
+from bench.run import run as bench_run
 from bench.summary import summary
 from tests.profiles import ROOT
 from tests.stacks import free_port, until
@@ -320,6 +321,23 @@ def test_every_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> 
     assert {"nginx", "gunicorn", "flask"} <= found["versions"].keys()
     assert "a row into SQLite" in said
     assert "<svg" in results.with_suffix(".html").read_text()
+
+
+def test_plain_configurations_are_measured_with_the_same_cases(tmp_path: Path) -> None:
+    cases = tuple(CASE[name] for name in ("page", "insert", "static", "tls"))
+    found = bench_run([*PLAIN], Settings(1, 1, cases), tmp_path / "bench.json", lambda _: None)
+    measured = {(row["profile"], row["case"]) for row in found["rows"] if row["way"] == "inside"}
+    assert measured == {(name, case) for name in PLAIN for case in ("page", "insert", "static")}
+    assert all(row["errors"] == {} for row in found["rows"])
+    assert all("reload" not in taken and taken["pss_load"] > 0 for taken in found["profiles"].values())
+
+
+def test_page_of_a_run_tells_what_is_gained_over_plain_configurations() -> None:
+    run = run_of("nginx", "plain-nginx", "plain-uwsgi")
+    for row in run["rows"]:
+        row["requests"] *= {"plain-uwsgi": 2, "plain-nginx": 4}.get(row["profile"], 1)
+    half, quarter = "50%; 2.0 times the processor time", "25%; 4.0 times the processor time"
+    assert f"| `nginx` | {half} | {half} | {quarter} | {quarter} | {quarter} |" in report.markdown(run)
 
 
 def test_an_interrupted_run_leaves_its_figures_and_nothing_else(tmp_path: Path) -> None:
