@@ -237,7 +237,7 @@ def about() -> dict[str, Any]:
 def keep(found: dict[str, Any], results: Path) -> None:
     """Write what is known until now, so that a reader finds all of it or what was there before."""
     new = results.with_suffix(".new")
-    new.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    new.write_text(json.dumps(found), encoding="utf-8")
     new.replace(results)
 
 

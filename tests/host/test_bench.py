@@ -24,7 +24,7 @@ from bench.cases import CASE, CASES, Case
 from bench.run import PLAIN, WAYS, BenchStack, Settings, errors_of, measure
 from bench.run import run as bench_run
 from bench.summary import summary
-from tests.profiles import ROOT
+from tests.profiles import PROFILES, ROOT
 from tests.stacks import free_port, until
 
 pytestmark = pytest.mark.xdist_group("bench")
@@ -330,6 +330,17 @@ def test_plain_configurations_are_measured_with_the_same_cases(tmp_path: Path) -
     assert measured == {(name, case) for name in PLAIN for case in ("page", "insert", "static")}
     assert all(row["errors"] == {} for row in found["rows"])
     assert all("reload" not in taken and taken["pss_load"] > 0 for taken in found["profiles"].values())
+
+
+@pytest.mark.parametrize(("named", "meant"), [([], [*PROFILES, *PLAIN]), (["dev"], ["dev"])])
+def test_all_are_measured_unless_some_are_named(
+    named: list[str], meant: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(bench_command, "steps", lambda profiles, _: asked.append(profiles))
+    monkeypatch.setattr(bench_command, "followed", lambda *_: 7)
+    assert bench_command.main(named) == 7
+    assert asked == [meant]
 
 
 def test_page_of_a_run_tells_what_is_gained_over_plain_configurations() -> None:

@@ -70,6 +70,22 @@ def test_workflow_tests_every_profile_with_the_same_command() -> None:
     assert "make test PROFILE=${{ matrix.profile }}" in workflow
 
 
+@pytest.mark.parametrize(("fails", "status"), [("test", 1), ("bench-check", 0), ("nothing", 0)])
+def test_ci_tells_what_a_request_costs_and_fails_on_tests_alone(
+    tmp_path: Path, fails: str, status: int
+) -> None:
+    make = tmp_path / "make"
+    make.write_text(f'#!/bin/sh\necho "make $1"\n[ "$1" != {fails} ]\n')
+    make.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / ".ci/run"], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == status
+    assert done.stdout.startswith("make test\n")
+    assert ("make bench-check" in done.stdout) == (fails != "test")
+
+
 def test_env_file_gives_what_nobody_says(tmp_path: Path) -> None:
     folder = copy_of_repository(tmp_path)
     (folder / ".env").write_text("# a comment\nPROFILE=dev\nPORT=8123\n", encoding="utf-8")
