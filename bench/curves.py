@@ -124,9 +124,10 @@ def run(
 def points(found: dict[str, Any], curve: str) -> dict[int, dict[str, float]]:
     """Return by point the medians over all rounds.
 
-    `rate` in requests/s, `cpu` in processor seconds per 1,000 requests, `p50` and `p99` in ms.
+    `rate` in requests/s, `cpu` in processor seconds per 1,000 requests, `p50` and `p99` in ms. Where an
+    answer was wrong or missing there is no point: what is quickly refused would count as quickly served.
     """
-    rows = [row for row in found["rows"] if row["curve"] == curve and row["latency"]]
+    rows = [row for row in found["rows"] if row["curve"] == curve and row["latency"] and not row["errors"]]
     return {
         point: {
             "rate": median(row["requests"] / row["seconds"] for row in at),

@@ -252,6 +252,7 @@ def curves_of(profile: str) -> dict[str, Any]:
          "latency": dict.fromkeys(load.PERCENTILES, 1.5)}
         for point, cpu in ((100, 1), (100_000, 2)) for requests in (1000, 4000, 2000)
     ]  # fmt: skip
+    rows.append({**rows[-1], "point": 200_000, "errors": {"status": 3}})
     return {"profile": profile, "command": "make bench-curves", "complete": True, "rows": rows}
 
 
