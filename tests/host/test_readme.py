@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("host")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = "".join(re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S))
 COMMANDS = [line.split("#")[0].strip() for line in BLOCKS.splitlines()]
-CI = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()[-1]
+CI = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
 ALREADY_RUNNING = {"make test", "make lint"}  # this test is a part of the first, which begins with the second
 
 
@@ -47,8 +47,8 @@ def test_every_command_of_the_readme_works(stack: Stack) -> None:
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
-    assert CI == "make test"
-    assert CI in COMMANDS
+    assert "make test" in CI
+    assert "make test" in COMMANDS
 
 
 def test_first_screen_has_every_profile() -> None:
