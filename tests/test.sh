@@ -5,6 +5,9 @@ cd "$(dirname "$0")/.."
 # shellcheck source=docker/say.sh
 . docker/say.sh
 
+# PROFILE=x of the command line is this run's: the make of a test would take it in place of its own.
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS
+
 docker/engine.sh
 docker/base-image.sh
 docker/secrets.sh
