@@ -39,6 +39,8 @@ def test_K1_container_has_no_privileges(stack: Stack) -> None:
         assert 0 < host["PidsLimit"] <= 2000, container.name
         assert 0 < host["Memory"] <= 512 * 1024 * 1024, container.name
         assert host["Init"], container.name
+        # As systemd gives a service: more files than 1,024 are for a server to ask for.
+        assert host["Ulimits"] == [{"Name": "nofile", "Soft": 1024, "Hard": 8192}], container.name
 
 
 def test_K1_processes_run_as_the_kernel_sees_them_without_privileges(stack: Stack) -> None:

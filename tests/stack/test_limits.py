@@ -226,6 +226,21 @@ def test_L5_idle_connection_is_closed(place: Place, outcomes: Outcomes, client: 
     assert 14 <= outcome.idle_for <= 18
 
 
+VISITORS = 1024  # at once: twice what nginx and Apache have room for by default
+
+
+@production
+@pytest.mark.parametrize("path", ["/application/hello", "/static/site.css"])
+def test_L5_1024_visitors_at_once_are_all_answered(stack: Stack, path: str) -> None:
+    place = Place(stack.base_url)
+    asked = request(f"GET {path} HTTP/1.1", "Host: localhost")
+    with ExitStack() as cleanup:
+        wires = [cleanup.enter_context(place.connect()) for _ in range(VISITORS)]
+        assert all(wire.send(asked) for wire in wires)
+        answers = Counter(answer and answer.status for answer in (wire.answer("GET", 30) for wire in wires))
+    assert answers == {200: VISITORS}
+
+
 # ---- L1: bodies ----
 
 
