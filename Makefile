@@ -10,7 +10,7 @@ PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test bench bench-curves bench-check prove-config verify static tunnel lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test bench bench-curves bench-settings bench-check prove-config verify static tunnel lint lock secrets clean known-profile
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ bench: known-profile ## Measure every profile, or PROFILE: docs/benchmarks.md (R
 bench-curves: known-profile ## Measure PROFILE with more connections, processes, rows, uploads
 	$(call prepare,$(PROFILE))
 	@.venv/bin/python -m bench.curves $(PROFILE) --rounds $(or $(ROUNDS),3) --seconds $(or $(DURATION),2)
+
+bench-settings: known-profile ## Measure what each setting of bench/settings.csv gains: of PROFILE, or of all
+	$(call prepare,$(or $(NAMED),nginx apache lighttpd))
+	@.venv/bin/python -m bench.settings $(NAMED) --rounds $(or $(ROUNDS),3) --seconds $(or $(DURATION),2)
 
 bench-check: bench ## Measure, and fail where a request costs over 15 % more than in bench/results.json
 	@.venv/bin/python -m bench.check

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from rich.table import Table
 
-from bench import charts, curves
+from bench import charts, curves, settings
 from bench.cases import CASES
 from bench.run import WAYS
 from bench.summary import summary
@@ -218,6 +218,14 @@ def curves_markdown(found: dict[str, Any]) -> str:
     return "\n".join(text)
 
 
+def settings_markdown(found: dict[str, Any]) -> str:
+    """Return the part of docs/benchmarks.md that a run of settings makes."""
+    head, *rows = settings.lines(found)
+    rule = ["---"] * 3 + ["---:"] * (len(head) - 4) + ["---"]
+    text = [f"Made by `{found['command']}`.", ""]
+    return "\n".join([*text, *(f"| {' | '.join(row)} |" for row in (head, rule, *rows)), ""])
+
+
 def html(found: dict[str, Any], path: Path) -> None:
     """Write one page with all in it."""
     environment = Environment(
@@ -233,16 +241,23 @@ def html(found: dict[str, Any], path: Path) -> None:
 
 
 def marks(kind: str) -> tuple[str, str]:
-    """Return what stands before and behind the part of a page that a run makes: `measured` or `curves`."""
+    """Return what stands before and behind the part of a page that a run makes: of KINDS."""
     return f"<!-- {kind}: by python -m bench.report -->\n", f"<!-- {kind}: end -->\n"
+
+
+KINDS: dict[str, tuple[str, Callable[..., dict[str, str]], Callable[..., str]]] = {
+    "curves": ("profile", curves.drawn, curves_markdown),
+    "settings": ("settings", lambda _: {}, settings_markdown),
+    "measured": ("profiles", drawn, markdown),
+}
+"""What a run is known by, its charts, and its text."""
 
 
 def publish(results: Path = RESULTS, to: Path = PAGE) -> None:
     """Write a run's figures between the marks of a page (without: at its end), and its charts beside."""
     found = json.loads(results.read_text(encoding="utf-8"))
-    kind, made, words = (
-        ("curves", curves.drawn, curves_markdown) if "profile" in found else ("measured", drawn, markdown)
-    )
+    kind = next((kind for kind, (known, *_) in KINDS.items() if known in found), "measured")
+    _, made, words = KINDS[kind]
     charts_folder = to.with_suffix("")
     charts_folder.mkdir(exist_ok=True)
     for name, chart in made(found).items():

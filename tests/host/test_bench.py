@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,7 +19,7 @@ import pytest
 
 import docker
 from bench import __main__ as bench_command
-from bench import check, curves, figures, load, report
+from bench import check, curves, figures, load, report, settings
 from bench.cases import CASE, CASES, Case
 from bench.run import PLAIN, WAYS, BenchStack, Settings, errors_of, measure
 from bench.run import run as bench_run
@@ -264,15 +264,18 @@ def test_curve_is_told_by_its_medians() -> None:
     assert "100,000" in curves.drawn(curves_of("nginx"))["rows"]
 
 
-@pytest.mark.parametrize("kind", ["measured", "curves"])
+@pytest.mark.parametrize("kind", ["measured", "curves", "settings"])
 def test_figures_stand_between_the_marks_of_a_page(tmp_path: Path, kind: str) -> None:
     page, results = tmp_path / "benchmarks.md", tmp_path / "run.json"
     if kind == "measured":
         found = run_of("nginx")
         words, charts = report.markdown(found), report.drawn(found)
-    else:
+    elif kind == "curves":
         found = curves_of("nginx")
         words, charts = report.curves_markdown(found), curves.drawn(found)
+    else:
+        found = settings_of(settings.settings("apache")[0])
+        words, charts = report.settings_markdown(found), {}
     start, end = report.marks(kind)
     page.write_text(f"before\n{start}stale figures\n{end}after\n")
     results.write_text(json.dumps(found))
@@ -285,6 +288,68 @@ def test_figures_stand_between_the_marks_of_a_page(tmp_path: Path, kind: str) ->
     report.publish(results, page)
     assert page.read_text() == text
     assert {file.stem for file in (tmp_path / "benchmarks").iterdir()} == charts.keys()
+
+
+@pytest.mark.parametrize(
+    "setting", settings.settings(), ids=lambda one: f"{one.profile}-{one.case}-{one.name}"
+)
+def test_setting_stands_in_its_file_once(setting: settings.Setting) -> None:
+    text = (ROOT / setting.file).read_text()
+    assert text.count(setting.ours) == 1
+    assert setting.text("ours") == text != setting.text("other")
+    assert setting.verdict.partition(":")[0] in {"stays", "not taken"}
+    assert setting.case in CASE
+
+
+def settings_of(setting: settings.Setting) -> dict[str, Any]:
+    """Return what a run of three rounds finds; `other` costs twice of ours."""
+    row = {
+        "profile": setting.profile,
+        "case": setting.case,
+        "setting": setting.name,
+        "seconds": 1,
+        "errors": {},
+    }
+    rows = [
+        row | {"as": way, "requests": 1000 + number, "cpu": cost, "latency": {"99": 10.0 * cost}}
+        for number in range(3)
+        for way, cost in (("ours", 1.0), ("other", 2.0))
+    ]
+    return {"settings": [asdict(setting)], "rows": rows, "command": "make bench-settings"}
+
+
+def test_table_of_settings_tells_without_and_with_each() -> None:
+    one = settings.settings("nginx")[0]
+    stays, tried = replace(one, verdict="stays"), replace(one, verdict="not taken: why")
+    for setting, cost, change, late in (
+        (stays, "1.998 → 0.999", "-50%", "20.0 → 10.0"),
+        (tried, "0.999 → 1.998", "+100%", "10.0 → 20.0"),
+    ):
+        (row,) = settings.lines(settings_of(setting))[1:]
+        assert row[3:] == [cost, change, "1,001 → 1,001", late, setting.verdict]
+    found = settings_of(stays)
+    found["rows"][1]["errors"] = {"wrong": 1}
+    assert settings.lines(found)[1][5] == "1,002 → 1,001", "what was wrong does not count"
+    found["rows"] = [row for row in found["rows"] if row["as"] == "ours"]
+    assert settings.lines(found)[1:] == []
+
+
+def test_setting_is_measured_with_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what nginx itself reads in the moment of the measurement; nothing is left behind."""
+    before, seen = left_behind(), []
+
+    def watched(stack: BenchStack, case: Case, *others: Any) -> dict[str, Any]:
+        seen.append("pcre_jit on;" in stack.execute(stack.front, "nginx", "-T"))
+        return measure(stack, case, *others)
+
+    monkeypatch.setattr(settings, "measure", watched)
+    chosen = [one for one in settings.settings("nginx") if one.ours == "pcre_jit on;"]
+    found = settings.run(chosen, 2, 1, tmp_path / "settings.json", lambda _: None)
+    assert found == json.loads((tmp_path / "settings.json").read_text())
+    assert seen == [row["as"] == "ours" for row in found["rows"]] == [False, True, True, False]
+    assert found["complete"]
+    assert len(settings.lines(found)) == 2
+    assert left_behind() == before
 
 
 def test_only_gunicorn_is_asked_with_more_processes() -> None:
