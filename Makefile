@@ -10,7 +10,7 @@ PROFILE ?= nginx
 export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test bench bench-curves bench-settings bench-check prove-config verify static tunnel lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test test-host bench bench-curves bench-settings bench-check prove-config verify static tunnel lint lock secrets clean known-profile
 
 help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ smoke: known-profile ## Check the running PROFILE in seconds; JUnit goes to resu
 
 test: known-profile ## Set up everything and test every profile (or one: PROFILE=apache)
 	@tests/test.sh $(CHOSEN)
+
+test-host: known-profile ## Run PROFILE's README on a fresh Debian with systemd, and test what comes of it
+	$(call prepare,$(PROFILE))
+	@.venv/bin/pytest -q tests/host/test_debian.py -k $(PROFILE) || { code=$$?; [ $$code -ne 5 ] \
+	  || echo "error: the README of $(PROFILE) is not run by a test yet; those of nginx and lighttpd are." >&2; exit $$code; }
 
 # All that the tools of a developer need, and the images of the profiles in $(1).
 define prepare

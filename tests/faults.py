@@ -10,16 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.profiles import PRODUCTION, PROFILES, ROOT
+from tests.profiles import PRODUCTION, PROFILES, ROOT, Profile
 from tests.wire import MalformedError, Place, request
-
-if TYPE_CHECKING:
-    from tests.stacks import Stack
 
 PAGE = "/templates/"
 """What visitors ask for: an answer that names the process that made it."""
@@ -53,8 +51,21 @@ class Load:
         return max((later - earlier for earlier, later in pairwise(answered)), default=0.0)
 
 
+class Visited(Protocol):
+    """What visitors ask: a stack, or a server of its own (tests/host/test_debian.py)."""
+
+    @property
+    def base_url(self) -> str: ...
+    @property
+    def tls_url(self) -> str: ...
+    @property
+    def authority(self) -> Path: ...
+    @property
+    def profile(self) -> Profile: ...
+
+
 @contextmanager
-def visitors(stack: Stack, number: int = 8) -> Iterator[Load]:
+def visitors(stack: Visited, number: int = 8) -> Iterator[Load]:
     """Have `number` visitors ask for PAGE again and again, every other one by TLS.
 
     Each request opens a connection: a server may close one that idles at any time (RFC 9112, 9.3), and a

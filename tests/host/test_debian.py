@@ -1,0 +1,295 @@
+"""Issue 6: a folder's README, from a fresh Debian 13 to the site under systemd, by its own commands.
+
+The server is a container in which systemd is the first process. Nothing of ours is in its image.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import requests
+from docker.models.containers import Container
+
+import docker
+from tests import differences
+from tests.faults import visitors
+from tests.profiles import PROFILES, ROOT, Profile
+from tests.site import Site
+from tests.stacks import copy_of_repository, free_port, until
+from tests.verify.command import run as verify
+from verify.check import CHECKS
+
+# One after the other: two systemd would share the control groups.
+pytestmark = pytest.mark.xdist_group("debian")
+
+SERVERS = {"nginx": "gunicorn", "lighttpd": "flup"}
+"""The profiles whose folders say how, and the unit of each one's application server."""
+FRESH = """
+FROM debian:trixie-slim
+RUN apt-get update && apt-get install -y --no-install-recommends systemd systemd-sysv dbus iproute2 procps \
+    curl \
+    && systemctl mask systemd-modules-load
+STOPSIGNAL SIGRTMIN+3
+CMD ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
+"""
+"""No module can be loaded. Mounts are seen by all, as on a machine; those in a container are not."""
+CGROUPS = Path("/sys/fs/cgroup")
+# All that this kernel lets a container have: systemd makes namespaces and control groups for its services.
+RIGHTS = (
+    *("--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--security-opt=seccomp=unconfined"),
+    *("--security-opt=systempaths=unconfined", "--cgroupns=host", "--tmpfs=/run", "--tmpfs=/tmp"),
+    # The hierarchy of version 2; where the machine has version 1 beside it, it is there.
+    f"--volume={next(p for p in (CGROUPS / 'unified', CGROUPS) if p.exists())}:{CGROUPS}",
+)
+COPIED = {
+    "nginx": {
+        "nginx/nginx.conf": "/etc/nginx/nginx.conf",
+        "nginx/sites-available/app.conf": "/etc/nginx/sites-enabled/app.conf",
+    },
+    "lighttpd": {
+        "lighttpd/lighttpd.conf": "/etc/lighttpd/lighttpd.conf",
+        "lighttpd/conf-available/50-app.conf": "/etc/lighttpd/conf-enabled/50-app.conf",
+    },
+}
+CHECKOUT = "/root/flask"
+
+
+def block(file: str, section: str) -> list[str]:
+    """Return the lines of the first commands in a section of a page."""
+    text = (ROOT / file).read_text(encoding="utf-8").split(f"\n## {section}\n")[1]
+    found = re.search(r"^```sh\n(.*?)^```", text, re.M | re.S)
+    assert found
+    return found[1].splitlines()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Debian server: its container, and the ports at which its 80 and 443 are reached from here."""
+
+    container: Container
+    profile: Profile
+    http: int
+    https: int
+    authority: Path = ROOT / "certs/ca.pem"
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.http}/"
+
+    @property
+    def tls_url(self) -> str:
+        return f"https://localhost:{self.https}/"
+
+    def run(self, command: str, *, code: int = 0) -> str:
+        """Run a command as root in the checkout; return what it says. It ends as expected."""
+        mirrors = {name: text for name, text in os.environ.items() if name == "PIP_INDEX_URL"}
+        found, said = self.container.exec_run(["bash", "-c", command], workdir=CHECKOUT, environment=mirrors)
+        assert isinstance(said, bytes)
+        if found != code:
+            journal = self.container.exec_run(["journalctl", "--lines", "40", "--output", "cat"])[1]
+            pytest.fail(f"{command}: {found}\n{said.decode()}\n{journal!r}")
+        return said.decode()
+
+    def until_started(self) -> None:
+        """Wait until systemd has started all that it should."""
+
+        def started() -> bool:
+            _, said = self.container.exec_run(["systemctl", "is-system-running"])
+            return said in {b"running\n", b"degraded\n"}
+
+        until(started, "systemd has started all", 60)
+
+    def until_it_answers(self) -> None:
+        """Wait until the application is there for visitors."""
+
+        def answers() -> bool:
+            try:
+                return requests.get(f"{self.base_url}readyz", timeout=5).ok
+            except OSError:
+                return False
+
+        until(answers, "the site answers", 60)
+
+    @property
+    def app(self) -> str:
+        """Return the unit of the application server."""
+        return SERVERS[self.profile.name]
+
+    def processes(self) -> set[str]:
+        """Return the ids of the processes that the application server's first one has started."""
+        main, group = self.run(f"systemctl show {self.app} -P MainPID -P ControlGroup").split()
+        return set(self.run(f"cat /sys/fs/cgroup{group}/cgroup.procs").split()) - {main}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start a fresh server with a checkout, and run README's commands."""
+    profile, client = PROFILES[request.param], docker.from_env()
+    image, _ = client.images.build(fileobj=BytesIO(FRESH.encode()), tag="test-debian", rm=True)
+    checkout = copy_of_repository(tmp_path_factory.mktemp("checkout") / "flask")
+    (checkout / ".venv").unlink()
+    subprocess.run(["docker/static.sh"], cwd=checkout, check=True, capture_output=True)
+    for name in ("fullchain.pem", "privkey.pem"):
+        (checkout / name).write_bytes((ROOT / "certs/site" / name).read_bytes())
+    http, https = free_port(), free_port()
+    started = subprocess.run(
+        ["docker", "run", "--detach", "--name", f"test-debian-{http}", *RIGHTS,
+         "--publish", f"127.0.0.1:{http}:80", "--publish", f"127.0.0.1:{https}:443", str(image.id)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    container = client.containers.get(started.stdout.strip())
+    try:
+        one = Server(container, profile, http, https)
+        subprocess.run(["docker", "cp", str(checkout), f"{container.id}:{CHECKOUT}"], check=True)
+        one.until_started()
+        for line in block(f"{profile.name}/README.md", "Copy"):
+            one.run(line)
+        one.until_it_answers()
+        yield one
+    finally:
+        container.remove(force=True, v=True)
+
+
+def test_site_is_there_after_at_most_twelve_commands(server: Server) -> None:
+    assert len(block(f"{server.profile.name}/README.md", "Copy")) <= 12
+    assert requests.get(f"{server.base_url}application/hello", timeout=5).text == "Hello World"
+    for unit in (server.profile.front, f"{server.app}.service", f"{server.app}.socket"):
+        assert server.run(f"systemctl is-enabled {unit}").strip() == "enabled"
+
+
+def test_files_are_those_of_the_folder(server: Server) -> None:
+    for file, place in COPIED[server.profile.name].items():
+        server.run(f"cmp {file} {place}")
+    for kind in ("service", "socket"):
+        server.run(f"cmp systemd/{server.app}.{kind} /etc/systemd/system/{server.app}.{kind}")
+
+
+def test_contract_holds_but_where_differences_are_published(server: Server, tmp_path: Path) -> None:
+    _, states = verify(server.tls_url, tmp_path, "--ca", str(server.authority))
+    assert states["not checked"] == ["redirect_to_https"]
+    published = {one.row for one in differences.declared() if one.concerns(server.profile.name)}
+    assert [one.title for one in CHECKS if one.name in states["fails"] and one.row not in published] == []
+
+
+def test_chapters_are_as_in_the_container(server: Server) -> None:
+    """All that is asked of any address; the chapter on mail needs a mail server, which this one has not."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract"),
+            *("--profiles", server.profile.name, "--base-url", server.base_url.rstrip("/")),
+            *("--deselect", "tests/contract/test_guide_mail.py"),
+        ],
+        cwd=ROOT, check=False, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("unit", ["its own", "app-backup"])
+def test_unit_is_hardened(server: Server, unit: str) -> None:
+    unit = server.app if unit == "its own" else unit
+    server.run("cp systemd/app-backup.* /etc/systemd/system/ && systemctl daemon-reload")
+    assert server.run(f"systemd-analyze verify {unit}.service") == ""
+    said = server.run(f"systemd-analyze security --no-pager {unit}.service")
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
+    assert found
+    assert float(found[1]) <= 2.0, said
+
+
+def test_socket_is_for_the_front_end_alone(server: Server) -> None:
+    path = server.run(f"systemctl show {server.app}.socket -P Listen").split()[0]
+    assert server.run(f"stat --format '%U %G %a' {path}").strip() == "root www-data 660"
+    assert (
+        server.run(f"cat /proc/$(systemctl show {server.app} -P MainPID)/status | grep CapEff").split()[1]
+        == "0" * 16
+    )
+
+
+def test_secret_is_in_no_environment_and_for_nobody_else(server: Server) -> None:
+    secret = server.run("cat /etc/app/secret_key").strip()
+    assert len(secret) >= 32
+    assert server.run("stat --format '%U %G %a' /etc/app/secret_key").strip() == "root app 640"
+    assert secret not in server.run(
+        f"cat /proc/[0-9]*/environ | tr '\\0' '\\n'; systemctl show {server.app}; journalctl"
+    )
+
+
+def test_log_is_json_in_the_journal(server: Server) -> None:
+    lines = server.run(
+        f"journalctl -u {server.app} -o cat SYSLOG_IDENTIFIER=gunicorn SYSLOG_IDENTIFIER=python"
+    ).splitlines()
+    assert lines
+    for line in lines:
+        assert {"level", "message"} <= json.loads(line).keys()
+
+
+def test_reload_takes_new_code_and_fails_nobody(server: Server) -> None:
+    before = server.processes()
+    with visitors(server) as load:
+        server.run(f"systemctl reload {server.app}")
+        until(lambda: not before & server.processes(), "the old processes have ended", 40)
+        server.run(f"systemctl reload {server.profile.front}")
+        number = len(load.visits)
+        until(lambda: len(load.visits) > number + 100, "visitors go on")
+    assert load.failures == []
+    processes = {visit.process for visit in load.visits}
+    assert len(processes) > len(before)
+
+
+def test_restart_of_the_application_keeps_visitors_waiting_alone(server: Server) -> None:
+    with visitors(server) as load:
+        server.run(f"systemctl restart {server.app}")
+        number = len(load.visits)
+        until(lambda: len(load.visits) > number + 100, "visitors go on")
+    assert load.failures == []
+
+
+def test_reload_of_code_that_cannot_be_loaded_is_refused(server: Server) -> None:
+    before = server.processes()
+    server.run("cp /srv/app/app/wsgi.py /root/wsgi.py && echo 'raise SystemExit(1)' >>/srv/app/app/wsgi.py")
+    try:
+        server.run(f"systemctl reload {server.app}", code=1)
+        assert requests.get(f"{server.base_url}application/hello", timeout=5).ok
+        assert server.processes() == before
+    finally:
+        server.run("cp /root/wsgi.py /srv/app/app/wsgi.py")
+
+
+def test_copy_of_a_database_is_made_and_restored(server: Server) -> None:
+    site = Site(server.base_url)
+    student = {"nm": "Lovelace", "add": "St James's Square", "city": "London", "pin": "1"}
+    assert "successfully" in site.submit("/sqlite/enternew", "/sqlite/addrec", student).text
+    for line in block("systemd/README.md", "Back up"):
+        server.run(line)
+    names = server.run("stat --format '%n %U %a' /var/lib/app-backup/*").splitlines()
+    assert {re.sub(r"\.2\d{3}-\S+", "", line) for line in names} == {
+        "/var/lib/app-backup/database.db app 600",
+        "/var/lib/app-backup/students.sqlite3 app 600",
+    }
+    site.submit("/sqlite/enternew", "/sqlite/addrec", student | {"nm": "Hopper"})
+    assert "Hopper" in site.get("/sqlite/list").text
+    restore = ["set -e", *block("systemd/README.md", "Restore")]
+    server.run("\n".join(restore).replace("gunicorn", server.app))
+    server.until_it_answers()
+    page = site.get("/sqlite/list").text
+    assert "Lovelace" in page
+    assert "Hopper" not in page
+
+
+def test_after_a_reboot_all_is_back_by_itself(server: Server) -> None:
+    """The last one: what was there before is there, and what was started then starts."""
+    student = {"nm": "Hamilton", "add": "1", "city": "Boston", "pin": "1"}
+    Site(server.base_url).submit("/sqlite/enternew", "/sqlite/addrec", student)
+    server.container.restart()
+    server.until_started()
+    server.until_it_answers()
+    assert "Hamilton" in Site(server.base_url).get("/sqlite/list").text
+    assert server.run("systemctl --failed --plain --no-legend").strip() == ""
