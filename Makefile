@@ -7,13 +7,13 @@ $(foreach line,$(shell sed -n 's/^\([A-Z_]*\)=/\1?=/p' .env 2>/dev/null),$(eval 
 NAMED := $(if $(filter command line environment,$(origin PROFILE)),$(PROFILE))
 CHOSEN := $(or $(NAMED),$(PROFILES))
 PROFILE ?= nginx
-export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
+export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX SERVER_NAME DEST MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reload smoke test test-host bench bench-curves bench-settings bench-check prove-config verify static tunnel lint lock secrets clean known-profile
+.PHONY: help up down status logs reload smoke test test-host bench bench-curves bench-settings bench-check prove-config verify export static tunnel lint lock secrets clean known-profile
 
 help: ## Explain the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  PROFILE=%s (now: %s)\n' '$(subst $() ,|,$(strip $(PROFILES)))' '$(PROFILE)'
 	@printf '  PORT=8080  TLS_PORT=8443  MAIL_PORT=1080  BIND=127.0.0.1\n  STACK=flask (a name that keeps two stacks apart)  TAG=latest (of the images)\n'
 	@printf '  APP=../myproject/app.py:app (another WSGI application in place of ours)\n'
@@ -85,6 +85,10 @@ verify: ## Hold any server against docs/contract.md, from outside: URL=https://m
 	@tests/setup.sh
 	@.venv/bin/python -m verify '$(URL)' $(if $(ONLY),--only '$(ONLY)') $(if $(SKIP),--skip '$(SKIP)') \
 	  $(if $(CA),--ca '$(CA)') $(if $(INSECURE),--insecure)
+
+export: known-profile ## Write what a Debian server needs to DEST: PROFILE=nginx SERVER_NAME=www.example.org DEST=folder
+	@docker/static.sh
+	@python3 systemd/export.py "$$PROFILE" "$$SERVER_NAME" "$$DEST"
 
 static: ## Write the static files to static/, for a hosted platform (docs/hosted.md)
 	@docker/static.sh

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import tempfile
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from sqlalchemy.exc import DatabaseError, OperationalError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
@@ -56,8 +56,14 @@ RETRY_SECONDS = 5
 DATABASE_DOWN = (DatabaseError, OperationalError, sqlite3.DatabaseError, sqlite3.OperationalError)
 
 
+def log_outage(what: str, error: Exception) -> None:
+    """Tell who runs the site why a visitor was refused: not SQLAlchemy's words, which quote the visitor's."""
+    current_app.logger.error("%s: %s", what, getattr(error, "orig", error))
+
+
 def _database_down(error: Exception) -> Response:
     if type(error) in DATABASE_DOWN:
+        log_outage("database", error)
         detail = "The database does not answer. Please try again in a moment."
         return error_response(ServiceUnavailable(detail, retry_after=RETRY_SECONDS))
     raise error
@@ -65,6 +71,7 @@ def _database_down(error: Exception) -> Response:
 
 def _disk_full(error: OSError) -> Response:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        log_outage("disk", error)
         return error_response(InsufficientStorage())
     raise error
 

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 
 from app.database import SQLITE_LIMITS, connect_sqlite
-from app.errors import RETRY_SECONDS
+from app.errors import RETRY_SECONDS, log_outage
 from app.guide.chapter import Chapter
 
 chapter = Chapter(
@@ -44,7 +44,8 @@ def addrec() -> ResponseReturnValue:
             connection.execute(insert, values)
     except sqlite3.IntegrityError as error:
         return _rolled_back(str(error).removeprefix("CHECK constraint failed: "), values), 400
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        log_outage("database", error)
         reason = "the database is locked or does not answer, please try again"
         return _rolled_back(reason, values), 503, {"Retry-After": str(RETRY_SECONDS)}
     return chapter.render("sqlite-result.html")

@@ -44,12 +44,16 @@ def locked(request: pytest.FixtureRequest, settings: Settings, app: Flask) -> It
         assert connection.execute("SELECT count(*) FROM students").fetchone() == (0,)
 
 
-def test_a_write_is_503_within_the_busy_time(client: FlaskClient, locked: str) -> None:
+def test_a_write_is_503_within_the_busy_time_and_logged(
+    client: FlaskClient, locked: str, caplog: pytest.LogCaptureFixture
+) -> None:
     began = time.monotonic()
     response = client.post(locked, data=ROW)
     assert time.monotonic() - began < BUSY_SECONDS + 2
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
+    # Why, and nothing of what the visitor wrote.
+    assert caplog.messages == ["database: database is locked"]
 
 
 @pytest.mark.usefixtures("locked")
@@ -85,8 +89,12 @@ def test_a_file_that_is_gone_is_not_ready(client: FlaskClient, settings: Setting
 # Werkzeug leaves a part that it could not finish to the garbage collector.
 @pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")
 @pytest.mark.parametrize("size", [1_000_000, 5_000_000])
-def test_no_room_for_a_body_that_arrives_is_507(
-    client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch, size: int
+def test_no_room_for_a_body_that_arrives_is_507_and_logged(
+    client: FlaskClient,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    size: int,
 ) -> None:
     """Werkzeug keeps a large file in a temporary one, before any view runs; /dev/full is a full disk."""
 
@@ -98,6 +106,7 @@ def test_no_room_for_a_body_that_arrives_is_507(
     body = head + bytes(size) + b"\r\n--x--\r\n"
     response = client.post("/uploads/uploader", data=body, content_type="multipart/form-data; boundary=x")
     assert response.status_code == 507
+    assert caplog.messages == ["disk: [Errno 28] No space left on device"]
     assert list(settings.upload_folder.iterdir()) == []
 
 

@@ -5,12 +5,14 @@ The server is a container in which systemd is the first process. Nothing of ours
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -50,17 +52,8 @@ RIGHTS = (
     # The hierarchy of version 2; where the machine has version 1 beside it, it is there.
     f"--volume={next(p for p in (CGROUPS / 'unified', CGROUPS) if p.exists())}:{CGROUPS}",
 )
-COPIED = {
-    "nginx": {
-        "nginx/nginx.conf": "/etc/nginx/nginx.conf",
-        "nginx/sites-available/app.conf": "/etc/nginx/sites-enabled/app.conf",
-    },
-    "lighttpd": {
-        "lighttpd/lighttpd.conf": "/etc/lighttpd/lighttpd.conf",
-        "lighttpd/conf-available/50-app.conf": "/etc/lighttpd/conf-enabled/50-app.conf",
-    },
-}
 CHECKOUT = "/root/flask"
+STUDENT = {"nm": "Lovelace", "add": "St James's Square", "city": "London", "pin": "1"}
 
 
 def block(file: str, section: str) -> list[str]:
@@ -130,16 +123,21 @@ class Server:
         return set(self.run(f"cat /sys/fs/cgroup{group}/cgroup.procs").split()) - {main}
 
 
-@pytest.fixture(scope="module", params=SERVERS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start a fresh server with a checkout, and run README's commands."""
-    profile, client = PROFILES[request.param], docker.from_env()
-    image, _ = client.images.build(fileobj=BytesIO(FRESH.encode()), tag="test-debian", rm=True)
-    checkout = copy_of_repository(tmp_path_factory.mktemp("checkout") / "flask")
-    (checkout / ".venv").unlink()
-    subprocess.run(["docker/static.sh"], cwd=checkout, check=True, capture_output=True)
+def checkout(folder: Path) -> Path:
+    """Make what an operator has: a checkout, static files, and a certificate."""
+    made = copy_of_repository(folder)
+    (made / ".venv").unlink()
+    subprocess.run(["docker/static.sh"], cwd=made, check=True, capture_output=True)
     for name in ("fullchain.pem", "privkey.pem"):
-        (checkout / name).write_bytes((ROOT / "certs/site" / name).read_bytes())
+        (made / name).write_bytes((ROOT / "certs/site" / name).read_bytes())
+    return made
+
+
+@contextmanager
+def fresh(profile: Profile, folder: Path) -> Iterator[Server]:
+    """Start a fresh Debian that has a folder as CHECKOUT."""
+    client = docker.from_env()
+    image, _ = client.images.build(fileobj=BytesIO(FRESH.encode()), tag="test-debian", rm=True)
     http, https = free_port(), free_port()
     started = subprocess.run(
         ["docker", "run", "--detach", "--name", f"test-debian-{http}", *RIGHTS,
@@ -148,15 +146,23 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     )  # fmt: skip
     container = client.containers.get(started.stdout.strip())
     try:
-        one = Server(container, profile, http, https)
-        subprocess.run(["docker", "cp", str(checkout), f"{container.id}:{CHECKOUT}"], check=True)
-        one.until_started()
+        subprocess.run(["docker", "cp", str(folder), f"{container.id}:{CHECKOUT}"], check=True)
+        server = Server(container, profile, http, https)
+        server.until_started()
+        yield server
+    finally:
+        container.remove(force=True, v=True)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start a fresh server with a checkout, and run README's commands."""
+    profile = PROFILES[request.param]
+    with fresh(profile, checkout(tmp_path_factory.mktemp("checkout") / "flask")) as one:
         for line in block(f"{profile.name}/README.md", "Copy"):
             one.run(line)
         one.until_it_answers()
         yield one
-    finally:
-        container.remove(force=True, v=True)
 
 
 def test_site_is_there_after_at_most_twelve_commands(server: Server) -> None:
@@ -167,10 +173,11 @@ def test_site_is_there_after_at_most_twelve_commands(server: Server) -> None:
 
 
 def test_files_are_those_of_the_folder(server: Server) -> None:
-    for file, place in COPIED[server.profile.name].items():
-        server.run(f"cmp {file} {place}")
-    for kind in ("service", "socket"):
-        server.run(f"cmp systemd/{server.app}.{kind} /etc/systemd/system/{server.app}.{kind}")
+    with (ROOT / "systemd/files.csv").open(encoding="utf-8", newline="") as table:
+        copied = [row for row in csv.DictReader(table) if row["profile"] == server.profile.name]
+    assert copied
+    for row in copied:
+        server.run(f"diff --recursive --exclude __pycache__ {row['file']} {row['path']}")
 
 
 def test_contract_holds_but_where_differences_are_published(server: Server, tmp_path: Path) -> None:
@@ -263,10 +270,146 @@ def test_reload_of_code_that_cannot_be_loaded_is_refused(server: Server) -> None
         server.run("cp /root/wsgi.py /srv/app/app/wsgi.py")
 
 
+HELLO = "app/guide/application.py"
+
+
+def deploy(server: Server, *options: str, code: int = 0) -> str:
+    """Put the checkout's code in service by README's command; return what it says."""
+    git_pull, deploy = block("systemd/README.md", "Deploy")[0].split(" && ")
+    assert git_pull == "git pull"
+    command = deploy.partition("#")[0].replace("gunicorn", server.app)
+    return server.run(command.replace("deploy.sh", " ".join(["deploy.sh", *options])), code=code)
+
+
+def hello(server: Server) -> str:
+    return requests.get(f"{server.base_url}application/hello", timeout=5).text
+
+
+def test_new_code_is_deployed_and_taken_back_without_a_lost_request(server: Server) -> None:
+    server.run(f"cp {HELLO} /root/hello.py && sed -i 's/Hello World/Hello Deployed/' {HELLO}")
+    try:
+        with visitors(server) as load:
+            assert "--back" in deploy(server)
+            until(lambda: {hello(server) for _ in range(10)} == {"Hello Deployed"}, "the new code serves")
+            deploy(server, "--back")
+            until(lambda: {hello(server) for _ in range(10)} == {"Hello World"}, "the old code serves")
+        assert load.failures == []
+    finally:
+        server.run(f"cp /root/hello.py {HELLO}")
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [(HELLO, "the new code does not start"), ("servers/{app}", "does not take the new code")],
+)
+def test_code_that_does_not_start_is_not_put_in_service(server: Server, file: str, sentence: str) -> None:
+    """Neither the application's, nor what the server itself loads: that is told at the reload."""
+    own = {"gunicorn": "gunicorn.conf.py", "flup": "flup_server.py"}[server.app]
+    file, before = file.format(app=own), server.processes()
+    server.run(f"cp {file} /root/kept && sed -i '1i raise SystemExit(1)' {file}")
+    try:
+        with visitors(server) as load:
+            said = deploy(server, code=1).strip().splitlines()[-1]
+    finally:
+        server.run(f"cp /root/kept {file}")
+    assert said.startswith("error: ")
+    assert sentence in said
+    assert load.failures == []
+    assert server.processes() == before
+    for part in ("app", "servers", "requirements"):
+        server.run(f"diff --recursive --exclude __pycache__ {part} /srv/app/{part}")
+    server.run("test ! -e /srv/app/coming")
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("systemd/deploy.sh", "'' is no application server"),
+        ("systemd/deploy.sh --back x", "'x' is no application"),
+    ],
+)
+def test_deploy_of_what_is_not_there_is_refused(server: Server, command: str, sentence: str) -> None:
+    said = server.run(command, code=1)
+    assert said.startswith("error: ")
+    assert sentence in said
+
+
+# Makes a fault; by what README says of it.
+FAULTS = {
+    "a duplicate default server for 0.0.0.0:80": "ln -s ../sites-available/default /etc/nginx/sites-enabled/",
+    "bind() to 0.0.0.0:80 failed (98: Address already in use)": """
+        systemctl stop nginx
+        printf '[Service]\\nExecStart=python3 -m http.server 80\\n' >/run/systemd/system/apache2.service
+        systemctl daemon-reload && systemctl start apache2
+        until ss -ltn | grep -q :80; do :; done
+        ! systemctl start nginx""",
+    'cannot load certificate "/etc/app/tls/fullchain.pem"': "rm /etc/app/tls/fullchain.pem",
+    "connect() to unix:/run/app/app.sock failed (13: Permission denied)": "chgrp root /run/app/app.sock",
+    "connect() to unix:/run/app/app.sock failed (2: No such file or directory)":
+        "systemctl disable --now gunicorn.socket && rm -f /run/app/app.sock",
+    "The secret key /etc/app/secret_key cannot be read (Permission denied)":
+        "chgrp root /etc/app/secret_key && ! systemctl restart gunicorn",
+    "database or disk is full": """
+        systemctl stop gunicorn.socket gunicorn.service
+        mkdir /root/data && cp -a /var/lib/app/. /root/data
+        mount -t tmpfs -o size=2m,mode=0750,uid=$(id -u app),gid=$(id -g app) tmpfs /var/lib/app
+        cp -a /root/data/. /var/lib/app && systemctl start gunicorn.socket gunicorn.service
+        ! head -c 10M /dev/zero >/var/lib/app/filler""",
+    "Certificate will expire": """
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=localhost \\
+            -keyout /etc/app/tls/privkey.pem -not_before 20240101000000Z -not_after 20240201000000Z \\
+            -out /etc/app/tls/fullchain.pem 2>/dev/null && systemctl reload nginx""",
+}  # fmt: skip
+
+
+NOT_FULL = """systemctl stop gunicorn.socket gunicorn.service
+umount /var/lib/app && systemctl start gunicorn.socket gunicorn.service"""
+
+
+def cures() -> list[tuple[str, str, str, str]]:
+    """Return the rows of each section When it doesn't: profile, where one looks, what it says, what to do."""
+    found = []
+    for name in SERVERS:
+        section = (
+            (ROOT / name / "README.md").read_text(encoding="utf-8").partition("\n## When it doesn't\n")[2]
+        )
+        rows = re.findall(r"^\| `(.*?)` \| `(.*?)` \| `(.*?)`", section.partition("\n## ")[0], re.M)
+        found += [(name, *row) for row in rows]
+    return found
+
+
+def test_each_fault_is_in_a_readme() -> None:
+    assert {says for _, _, says, _ in cures()} == FAULTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("server", "where", "says", "cure"),
+    cures(),
+    indirect=["server"],
+    scope="module",
+    ids=[f"{row[0]}-{row[2]}" for row in cures()],
+)
+def test_fault_is_told_as_readme_says_and_cured(server: Server, where: str, says: str, cure: str) -> None:
+    server.run(FAULTS[says])
+    site = Site(server.base_url)
+    if says.startswith("database"):
+        answer = site.submit("/sqlite/enternew", "/sqlite/addrec", STUDENT)
+        assert answer.status_code >= 400
+    elif says.startswith("connect"):
+        assert site.get("/application/hello").status_code == 502
+    look = f"tail -n 50 {where}" if where.startswith("/") else f"{where} 2>&1 || true"
+    until(lambda: says in server.run(look), says)
+    server.run(cure)
+    if says.startswith("database"):
+        assert "successfully" in site.submit("/sqlite/enternew", "/sqlite/addrec", STUDENT).text
+        server.run(NOT_FULL)
+    server.run("nginx -t && systemctl restart nginx")
+    server.until_it_answers()
+
+
 def test_copy_of_a_database_is_made_and_restored(server: Server) -> None:
     site = Site(server.base_url)
-    student = {"nm": "Lovelace", "add": "St James's Square", "city": "London", "pin": "1"}
-    assert "successfully" in site.submit("/sqlite/enternew", "/sqlite/addrec", student).text
+    assert "successfully" in site.submit("/sqlite/enternew", "/sqlite/addrec", STUDENT).text
     for line in block("systemd/README.md", "Back up"):
         server.run(line)
     names = server.run("stat --format '%n %U %a' /var/lib/app-backup/*").splitlines()
@@ -274,7 +417,7 @@ def test_copy_of_a_database_is_made_and_restored(server: Server) -> None:
         "/var/lib/app-backup/database.db app 600",
         "/var/lib/app-backup/students.sqlite3 app 600",
     }
-    site.submit("/sqlite/enternew", "/sqlite/addrec", student | {"nm": "Hopper"})
+    site.submit("/sqlite/enternew", "/sqlite/addrec", STUDENT | {"nm": "Hopper"})
     assert "Hopper" in site.get("/sqlite/list").text
     restore = ["set -e", *block("systemd/README.md", "Restore")]
     server.run("\n".join(restore).replace("gunicorn", server.app))
@@ -286,10 +429,29 @@ def test_copy_of_a_database_is_made_and_restored(server: Server) -> None:
 
 def test_after_a_reboot_all_is_back_by_itself(server: Server) -> None:
     """The last one: what was there before is there, and what was started then starts."""
-    student = {"nm": "Hamilton", "add": "1", "city": "Boston", "pin": "1"}
-    Site(server.base_url).submit("/sqlite/enternew", "/sqlite/addrec", student)
+    site = Site(server.base_url)
+    site.submit("/sqlite/enternew", "/sqlite/addrec", STUDENT | {"nm": "Hamilton"})
     server.container.restart()
     server.until_started()
     server.until_it_answers()
-    assert "Hamilton" in Site(server.base_url).get("/sqlite/list").text
+    assert "Hamilton" in site.get("/sqlite/list").text
     assert server.run("systemctl --failed --plain --no-legend").strip() == ""
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_what_is_exported_serves_its_names_alone(name: str, tmp_path: Path) -> None:
+    """By the commands that come with it; 127.0.0.1 is the health check's."""
+    folder = checkout(tmp_path / "flask")
+    dest = tmp_path / "server"
+    asked = [f"PROFILE={name}", "SERVER_NAME=www.example.org,example.org", f"DEST={dest}"]
+    subprocess.run(["make", "export", *asked], cwd=folder, check=True, capture_output=True)
+    for file in ("fullchain.pem", "privkey.pem"):
+        (dest / file).write_bytes((folder / file).read_bytes())
+    with fresh(PROFILES[name], dest) as server:
+        for line in (dest / "COMMANDS").read_text().splitlines():
+            server.run(line)
+        server.until_it_answers()
+        page = f"{server.tls_url}application/hello"
+        for host, status in (("www.example.org", 200), ("example.org", 200), ("wwwxexample.org", 421)):
+            answer = requests.get(page, headers={"Host": host}, timeout=5, verify=str(server.authority))
+            assert (host, answer.status_code) == (host, status)

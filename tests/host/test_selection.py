@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.profiles import PROFILES, ROOT
+from tests.stacks import copy_of_repository
 
 # Of what a variant shares with its sibling; of a front end's own files; of the application server.
 SHARED = "tests/stack/test_ipv6.py"
@@ -42,3 +45,30 @@ def test_run_asks(file: str, profiles: str, asked: set[str]) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     names = "|".join(sorted(PROFILES, key=len, reverse=True))  # nginx-fastcgi is not nginx
     assert set(re.findall(rf"(?<=[\[-])(?:{names})(?=[\]-])", done.stdout)) == asked, done.stdout
+
+
+def test_make_within_a_test_is_not_given_the_profile_of_the_run(tmp_path: Path) -> None:
+    """`make test PROFILE=x` tells its own tests of x, and not, by MAKEFLAGS, the make that a test runs."""
+    folder = copy_of_repository(tmp_path)
+    (folder / ".venv").unlink()
+    (folder / "inner.mk").write_text('PROFILE ?= the test\'s own\nshow: ; @echo "profile: $(PROFILE)"\n')
+    steps = ("docker/engine.sh", "docker/base-image.sh", "docker/secrets.sh", "docker/images.sh")
+    for name in (
+        *steps,
+        "docker/certs.sh",
+        "tests/setup.sh",
+        "tests/lint.sh",
+        ".venv/bin/python",
+        "bin/docker",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    pytest_ = folder / ".venv/bin/pytest"
+    pytest_.write_text("#!/bin/sh\nexec env -u PROFILE make --no-print-directory -f inner.mk show\n")
+    pytest_.chmod(0o755)
+    done = subprocess.run(
+        ["make", "test", "PROFILE=waitress"], cwd=folder, check=True, capture_output=True, text=True,
+        env=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.stdout.count("profile: the test's own") == 2, done.stdout

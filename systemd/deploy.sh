@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# systemd/deploy.sh gunicorn: puts the code of this checkout in service on a server set up by a folder's README, and
+# loses no request. Code that does not start is not put there. `systemd/deploy.sh --back gunicorn` takes the last back.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+die() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+back=
+if [ "${1-}" = --back ]; then
+    back=yes
+    shift
+fi
+unit=${1-}
+case $unit in
+gunicorn | flup) ;;
+*) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup." ;;
+esac
+[ "$(id -u)" -eq 0 ] || die "this needs root: sudo $0 $unit"
+readonly home=/srv/app parts=(app servers requirements)
+[ -x $home/venv/bin/python ] && [ -d $home/requirements ] ||
+    die "$home lacks venv/ or requirements/. Set the server up first, as the README of nginx/ or lighttpd/ says."
+
+install_packages() {
+    $home/venv/bin/pip install --quiet --no-deps --require-hashes \
+        -r "$1/requirements/app.txt" -r "$1/requirements/$unit.txt"
+}
+
+# Loads the code in $home/coming as the unit's user, with its settings, and brings the schema up to date.
+starts() {
+    local settings
+    mapfile -t settings < <(systemctl show "$unit" -P Environment |
+        python3 -c 'import shlex, sys; print(*shlex.split(sys.stdin.read()), sep="\n")')
+    setpriv --reuid app --regid app --init-groups env --chdir $home/coming "${settings[@]}" \
+        $home/venv/bin/flask --app app.wsgi init-db
+}
+
+# What serves finds each folder there at any moment.
+exchange() {
+    local part
+    for part in "${parts[@]}"; do
+        mv --exchange --no-target-directory "$home/coming/$part" "$home/$part"
+    done
+}
+
+rm -rf $home/coming
+if [ -n "$back" ]; then
+    [ -d $home/previous ] || die "there is nothing to go back to: nothing was deployed since the server was set up."
+    mv $home/previous $home/coming
+else
+    mkdir $home/coming
+    cp -r "${parts[@]}" $home/coming/
+    chmod -R u=rwX,go=rX $home/coming
+fi
+if ! install_packages $home/coming || ! starts; then
+    rm -rf $home/coming
+    install_packages $home
+    die "the new code does not start (see above), and was not put in service: what served still does."
+fi
+exchange
+if ! systemctl reload "$unit"; then
+    exchange
+    rm -rf $home/coming
+    install_packages $home
+    die "$unit does not take the new code (journalctl -u $unit), and it was taken back: what served still does."
+fi
+rm -rf $home/previous
+mv $home/coming $home/previous
+echo "The code is in service. To take it back: systemd/deploy.sh --back $unit"
