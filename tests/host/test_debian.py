@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -64,6 +64,16 @@ def block(file: str, section: str) -> list[str]:
     return found[1].splitlines()
 
 
+@cache
+def mirror() -> dict[str, str]:
+    """Return the mirror of pip's with which this machine builds the images, if it names one."""
+    said = subprocess.run(
+        ["bash", "-c", ". docker/mirrors.sh && echo ${PIP_INDEX_URL-}"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    return {"PIP_INDEX_URL": said} if said else {}
+
+
 @dataclass(frozen=True)
 class Server:
     """A Debian server: its container, and the ports at which its 80 and 443 are reached from here."""
@@ -84,8 +94,7 @@ class Server:
 
     def run(self, command: str, *, code: int = 0) -> str:
         """Run a command as root in the checkout; return what it says. It ends as expected."""
-        mirrors = {name: text for name, text in os.environ.items() if name == "PIP_INDEX_URL"}
-        found, said = self.container.exec_run(["bash", "-c", command], workdir=CHECKOUT, environment=mirrors)
+        found, said = self.container.exec_run(["bash", "-c", command], workdir=CHECKOUT, environment=mirror())
         assert isinstance(said, bytes)
         if found != code:
             journal = self.container.exec_run(["journalctl", "--lines", "40", "--output", "cat"])[1]
