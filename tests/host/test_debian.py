@@ -247,7 +247,7 @@ def test_log_is_json_in_the_journal(server: Server) -> None:
         assert {"level", "message"} <= json.loads(line).keys()
 
 
-def test_reload_takes_new_code_and_fails_nobody(server: Server) -> None:
+def test_reload_replaces_all_processes_and_fails_nobody(server: Server) -> None:
     before = server.processes()
     with visitors(server) as load:
         server.run(f"systemctl reload {server.app}")
