@@ -29,12 +29,12 @@ install_packages() {
         -r "$1/requirements/app.txt" -r "$1/requirements/$unit.txt"
 }
 
-# Loads the code in $home/coming as the unit's user, with its settings, and brings the schema up to date.
+# Loads the code in $home/coming as the unit's user, with its settings and no other, and brings the schema up to date.
 starts() {
     local settings
     mapfile -t settings < <(systemctl show "$unit" -P Environment |
         python3 -c 'import shlex, sys; print(*shlex.split(sys.stdin.read()), sep="\n")')
-    setpriv --reuid app --regid app --init-groups env --chdir $home/coming "${settings[@]}" \
+    setpriv --reuid app --regid app --init-groups env --ignore-environment --chdir $home/coming "${settings[@]}" \
         $home/venv/bin/flask --app app.wsgi init-db
 }
 
