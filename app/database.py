@@ -92,9 +92,7 @@ def schema_problem() -> str | None:
         return "The database does not answer, or init-db has not run."
     if revision != HEAD:
         return f"The schema is at revision {revision}, this code needs {HEAD}: run init-db."
-    if not all(map(_can_be_written, _sqlite_files())):
-        return "The database is locked by something that does not finish."
-    return None
+    return next(filter(None, map(_write_problem, _sqlite_files())), None)
 
 
 def _sqlite_files() -> list[str]:
@@ -103,15 +101,17 @@ def _sqlite_files() -> list[str]:
     return [*main, current_app.config["SQLITE_DATABASE"]]
 
 
-def _can_be_written(file: str) -> bool:
+def _write_problem(file: str) -> str | None:
     """Take the write lock and give it back; readers go on under a lock that writers wait for in vain."""
     try:
         uri = f"{Path(file).as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, timeout=READY_SECONDS, uri=True)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error:
-        return False
-    return True
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
+            return "The database is locked by something that does not finish."
+        return f"The database cannot be written ({error})."
+    return None
 
 
 def init_app(app: Flask) -> None:

@@ -76,14 +76,24 @@ def test_once_the_lock_is_gone_it_serves_again(client: FlaskClient, settings: Se
     assert client.get("/readyz").status_code == 200
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_a_file_that_is_gone_is_not_ready(client: FlaskClient, settings: Settings, file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "detail"),
+    [
+        ("database.db", "The database cannot be written (unable to open database file)."),
+        ("students.sqlite3", "The database does not answer, or init-db has not run."),
+    ],
+)
+def test_a_file_that_is_gone_is_not_ready(
+    client: FlaskClient, settings: Settings, file: str, detail: str
+) -> None:
     """A probe makes no file: an empty one would look like a database."""
     with client.application.app_context():
         db.engine.dispose()
     for path in settings.data_folder.glob(f"{file}*"):
         path.unlink()
-    assert client.get("/readyz").status_code == 503
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json == {"status": "unavailable", "detail": detail}
 
 
 # Werkzeug leaves a part that it could not finish to the garbage collector.
