@@ -351,7 +351,7 @@ SMALL_DISK = """
     mount -t tmpfs -o size=64m,mode=0750,uid=$(id -u app),gid=$(id -g app) tmpfs /var/lib/app
     cp -a /root/data/. /var/lib/app
     systemctl start gunicorn.socket gunicorn.service
-    until curl --fail --silent --output /root/ready http://localhost/readyz; do :; done"""
+    timeout 60 sh -c "until curl --fail --silent --output /root/ready http://localhost/readyz; do :; done\""""
 """An empty one in place of the folder of the data, which it takes in."""
 HOLDER = """import pathlib, sqlite3, time
 database = sqlite3.connect("database.db", isolation_level=None)
@@ -381,7 +381,7 @@ FAULTS = {
     "database or disk is full": f"""
         {SMALL_DISK}
         systemd-run --quiet --unit holder --uid app --working-directory /var/lib/app python3 -c '{HOLDER}'
-        until test -e /var/lib/app/held; do :; done
+        timeout 60 sh -c "until test -e /var/lib/app/held; do :; done"
         {FILL}""",
     "disk I/O error": f"{SMALL_DISK}\n{FILL}",
     "Certificate will expire": """
