@@ -108,7 +108,7 @@ def _write_problem(file: str) -> str | None:
         with closing(sqlite3.connect(uri, timeout=READY_SECONDS, uri=True)) as connection:
             connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
             return "The database is locked by something that does not finish."
         return f"The database cannot be written ({error})."
     return None

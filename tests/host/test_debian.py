@@ -347,7 +347,7 @@ def test_deploy_of_what_is_not_there_is_refused(server: Server, command: str, se
 
 SMALL_DISK = """
     systemctl stop gunicorn.socket gunicorn.service
-    rm -f /var/lib/app/*-wal /var/lib/app/*-shm && rm -rf /root/data && cp -a /var/lib/app /root/data
+    rm -rf /root/data && cp -a /var/lib/app /root/data && rm -f /root/data/*-shm
     mount -t tmpfs -o size=64m,mode=0750,uid=$(id -u app),gid=$(id -g app) tmpfs /var/lib/app
     cp -a /root/data/. /var/lib/app
     systemctl start gunicorn.socket gunicorn.service
@@ -426,6 +426,8 @@ def test_fault_is_told_as_readme_says_and_cured(server: Server, where: str, says
         assert site.get("/application/hello").status_code == 502
     look = f"tail -n 50 {where}" if where.startswith("/") else f"{where} 2>&1 || true"
     until(lambda: says in server.run(look), says)
+    if says == "disk I/O error":
+        assert says in site.get("/readyz").text
     server.run(cure)
     if "disk" in says:
         assert "successfully" in site.submit("/sqlite/enternew", "/sqlite/addrec", STUDENT).text
