@@ -16,6 +16,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -57,6 +58,13 @@ def relay(lines: Iterable[bytes]) -> None:
             "message": found["message"] if found else text,
         }
         os.write(2, json.dumps(entry).encode() + b"\n")
+
+
+def tell_systemd() -> None:
+    """Say once, where systemd started this with Type=notify, that it serves: sd_notify(3)."""
+    if path := os.environ.pop("NOTIFY_SOCKET", None):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.sendto(b"READY=1", path)
 
 
 class Httpd:
@@ -146,9 +154,9 @@ def serve() -> int:
             verdict.append(False)
 
     Thread(target=look, daemon=True).start()
-    looking, replacement_wanted = True, False
+    looking, serving, replacement_wanted = True, False, False
     while True:
-        received = signal.sigtimedwait(SIGNALS, 0.05 if looking else 1.0)
+        received = signal.sigtimedwait(SIGNALS, 1.0 if serving else 0.05)
         number = received.si_signo if received else None
         replacement_wanted |= number == signal.SIGHUP
         if verdict == [False]:
@@ -163,6 +171,9 @@ def serve() -> int:
             old = None if old.ended else old
         if looking:
             continue  # of one that has ended by itself it is about to be known why
+        if not serving and current.pid_file.exists():
+            serving = True
+            tell_systemd()
         if current.ended or number in STOPS:
             status = current.process.poll()
             for httpd in filter(None, (old, current)):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# systemd/deploy.sh gunicorn: puts the code of this checkout in service on a server set up by a folder's README, and
-# loses no request. Code that does not start is not put there. `systemd/deploy.sh --back gunicorn` takes the last back.
+# systemd/deploy.sh gunicorn (flup, apache2): puts the code of this checkout in service on a server set up by a folder's
+# README, and loses no request. Code that does not start is not put there; with --back it takes the last back.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,17 +16,19 @@ if [ "${1-}" = --back ]; then
 fi
 unit=${1-}
 case $unit in
-gunicorn | flup) ;;
-*) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup." ;;
+gunicorn | flup) packages=(app "$unit") ;;
+apache2) packages=(app) ;; # mod_wsgi is Debian's
+*) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup, or apache2." ;;
 esac
 [ "$(id -u)" -eq 0 ] || die "this needs root: sudo $0 $unit"
 readonly home=/srv/app parts=(app servers requirements)
 [ -x $home/venv/bin/python ] && [ -d $home/requirements ] ||
-    die "$home lacks venv/ or requirements/. Set the server up first, as the README of nginx/ or lighttpd/ says."
+    die "$home lacks venv/ or requirements/. Set the server up first, as the README of nginx/, lighttpd/ or apache/ says."
 
 install_packages() {
-    $home/venv/bin/pip install --quiet --no-deps --require-hashes \
-        -r "$1/requirements/app.txt" -r "$1/requirements/$unit.txt"
+    local name files=()
+    for name in "${packages[@]}"; do files+=(-r "$1/requirements/$name.txt"); done
+    $home/venv/bin/pip install --quiet --no-deps --require-hashes "${files[@]}"
 }
 
 # Loads the code in $home/coming as the unit's user, with its settings and no other, and brings the schema up to date.

@@ -32,8 +32,18 @@ def lighttpd_names(those: Sequence[str]) -> str:
     return f'var.names = "{"|".join(map(re.escape, those))}"\n'
 
 
+def apache_names(those: Sequence[str]) -> str:
+    """Return a site's names as Apache's file defines them: one, and the others."""
+    first, *others = those
+    return (
+        f"Define APP_NAME    {first}\n# Its other names, with spaces between them, all in quotation marks.\n"
+        f'Define APP_ALIASES "{" ".join(others or those)}"\n'
+    )
+
+
 # Where a site file has its names, and how it writes others.
 BLOCKS: dict[str, tuple[str, Callable[[Sequence[str]], str]]] = {
+    "apache/sites-available/app.conf": (apache_names(["localhost"]).replace('"', ""), apache_names),
     "nginx/sites-available/app.conf": ("    localhost 1;\n", nginx_names),
     "lighttpd/conf-available/50-app.conf": ('var.names = "localhost"\n', lighttpd_names),
 }

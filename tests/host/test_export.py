@@ -20,6 +20,10 @@ with (ROOT / "systemd/files.csv").open(encoding="utf-8", newline="") as table:
 PROFILES = list(dict.fromkeys(row["profile"] for row in FILES))
 NAMES = "www.example.org,Example.org"
 SITES = {
+    "apache/sites-available/app.conf": (
+        ["Define APP_NAME    localhost", "Define APP_ALIASES localhost"],
+        ["Define APP_NAME    www.example.org", 'Define APP_ALIASES "example.org"'],
+    ),
     "nginx/sites-available/app.conf": (
         ["    localhost 1;"],
         ["    www.example.org 1;", "    example.org 1;"],

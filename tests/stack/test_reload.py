@@ -25,8 +25,13 @@ LIMITS = {"10m": "1m", "10485760": "1048576", "10240": "1024"}
 UPLOAD_SECONDS = 12
 """How long an upload goes on after a reload; it begins before, however long that takes."""
 UPLOAD_BYTES = 512 * 1024
-# Where each site file says its name: nginx, Apache, lighttpd.
-NAME = r"(?<=^    )localhost(?= 1;)|(?<=APP_NAME    )localhost|(?<=var\.names = \")localhost"
+# How each site file says that it has no name but localhost, and that it has two: nginx, lighttpd, Apache.
+NAMES = {
+    "    localhost 1;\n": "    my.example 1;\n    your.example 1;\n",
+    'var.names = "localhost"\n': 'var.names = "my\\.example|your\\.example"\n',
+    "Define APP_NAME    localhost\n": "Define APP_NAME    my.example\n",
+    "Define APP_ALIASES localhost\n": 'Define APP_ALIASES "your.example their.example"\n',
+}
 
 
 @pytest.fixture
@@ -154,23 +159,30 @@ def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: 
 
 @pytest.mark.production
 @pytest.mark.front_end
-def test_R4_name_in_the_marked_block_is_the_sites(stack: Stack) -> None:
-    """Who copies the file writes the site's own name where `localhost` stands."""
+def test_R4_names_in_the_marked_block_are_the_sites(stack: Stack) -> None:
+    """Who copies the file writes the site's own names where `localhost` stands: those, and no pattern."""
 
-    def sent_to() -> str:
-        answer = Place(stack.base_url).ask(request("GET /urls/ HTTP/1.1", "Host: my.example"))
+    def sent_to(name: str = "my.example") -> str:
+        answer = Place(stack.base_url).ask(request("GET /urls/ HTTP/1.1", f"Host: {name}"))
         return answer["location"] if answer.status == 308 else str(answer.status)
 
     assert sent_to() == "421"
     (file,) = (stack.folder / stack.profile.front).rglob("*app.conf")
     sound = file.read_text(encoding="utf-8")
     block, end, rest = sound.partition("# ==== End of the block")
+    for old, new in NAMES.items():
+        block = block.replace(old, new)
     try:
-        file.write_text(
-            re.sub(NAME, "my.example", block, count=1, flags=re.MULTILINE) + end + rest, encoding="utf-8"
-        )
+        file.write_text(block + end + rest, encoding="utf-8")
         stack.make("reload")
         until(lambda: {sent_to() for _ in range(20)} == {"https://my.example/urls/"}, "the name is known")
+        assert sent_to("your.example") == "https://your.example/urls/"
+        assert sent_to("YOUR.example:80").lower() == "https://your.example/urls/"
+        for other in ("myxexample", "my.example.org", "example", "my", "|", "their.example your.example"):
+            assert sent_to(other) in {"400", "421"}, other
+        for name, statuses in (("your.example", {200, 308}), ("yourxexample", {400, 421})):
+            target = request(f"GET http://{name}/urls/ HTTP/1.1", f"Host: {name}")
+            assert Place(stack.base_url).ask(target).status in statuses
     finally:
         file.write_text(sound, encoding="utf-8")
         stack.make("reload")
