@@ -403,19 +403,40 @@ NOT_FULL = """
     systemctl stop gunicorn.socket gunicorn.service
     systemctl stop holder 2>/dev/null || true
     umount /var/lib/app && systemctl start gunicorn.socket gunicorn.service"""
-# Makes a fault; by what README says of it.
+
+
+def port_taken(front: str, by: str) -> str:
+    """Return commands by which another server has port 80 when the front end is to start."""
+    return f"""
+        systemctl stop {front}
+        printf '[Service]\\nExecStart=python3 -m http.server 80\\n' >/run/systemd/system/{by}.service
+        systemctl daemon-reload && systemctl start {by}
+        until ss -ltn | grep -q :80; do :; done
+        systemctl start {front} || true"""
+
+
+NO_CERTIFICATE = "rm /etc/app/tls/fullchain.pem"
+NOT_ITS_SOCKET = "chgrp root /run/app/{}.sock"
+NO_SOCKET = "systemctl disable --now gunicorn.socket && rm -f /run/app/{}.sock"
+# Makes a fault, with Gunicorn's units for the application server's; by what README says of it.
 FAULTS = {
     "a duplicate default server for 0.0.0.0:80": "ln -s ../sites-available/default /etc/nginx/sites-enabled/",
-    "bind() to 0.0.0.0:80 failed (98: Address already in use)": """
-        systemctl stop nginx
-        printf '[Service]\\nExecStart=python3 -m http.server 80\\n' >/run/systemd/system/apache2.service
-        systemctl daemon-reload && systemctl start apache2
-        until ss -ltn | grep -q :80; do :; done
-        ! systemctl start nginx""",
-    'cannot load certificate "/etc/app/tls/fullchain.pem"': "rm /etc/app/tls/fullchain.pem",
-    "connect() to unix:/run/app/app.sock failed (13: Permission denied)": "chgrp root /run/app/app.sock",
-    "connect() to unix:/run/app/app.sock failed (2: No such file or directory)":
-        "systemctl disable --now gunicorn.socket && rm -f /run/app/app.sock",
+    "000-default.conf": "a2ensite 000-default && systemctl reload apache2",
+    "bind() to 0.0.0.0:80 failed (98: Address already in use)": port_taken("nginx", by="apache2"),
+    "bind() 0.0.0.0:80: Address already in use": port_taken("lighttpd", by="apache2"),
+    "could not bind to address [::]:80": port_taken("apache2", by="nginx"),
+    'cannot load certificate "/etc/app/tls/fullchain.pem"': NO_CERTIFICATE,
+    "/etc/app/tls/fullchain.pem: No such file or directory": NO_CERTIFICATE,
+    "file '/etc/app/tls/fullchain.pem' does not exist or is empty": NO_CERTIFICATE,
+    "/etc/app/tls/privkey.pem: Permission denied":
+        "install -m 0600 -t /etc/app/tls privkey.pem && systemctl reload lighttpd",
+    "opening pid-file failed: /run/lighttpd.pid: Permission denied":
+        "rm /etc/tmpfiles.d/lighttpd-pid.conf && chown root /run/lighttpd.pid && systemctl reload lighttpd",
+    "connect() to unix:/run/app/app.sock failed (13: Permission denied)": NOT_ITS_SOCKET.format("app"),
+    "unix:/run/app/flup.sock: Permission denied": NOT_ITS_SOCKET.format("flup"),
+    "Unable to connect to WSGI daemon process 'app'": "chown root /run/apache2/wsgi.*.sock",
+    "connect() to unix:/run/app/app.sock failed (2: No such file or directory)": NO_SOCKET.format("app"),
+    "unix:/run/app/flup.sock: No such file or directory": NO_SOCKET.format("flup"),
     "The secret key /etc/app/secret_key cannot be read (Permission denied)":
         "chgrp root /etc/app/secret_key && ! systemctl restart gunicorn",
     # The files that SQLite puts beside a database are there, and grow; or there is no room to make them.
@@ -427,9 +448,17 @@ FAULTS = {
     "disk I/O error": f"{SMALL_DISK}\n{FILL}",
     "Certificate will expire": """
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=localhost \\
-            -keyout /etc/app/tls/privkey.pem -not_before 20240101000000Z -not_after 20240201000000Z \\
-            -out /etc/app/tls/fullchain.pem 2>/dev/null && systemctl reload nginx""",
+            -keyout /root/key.pem -not_before 20240101000000Z -not_after 20240201000000Z \\
+            -out /root/chain.pem 2>/dev/null
+        cat /root/key.pem >/etc/app/tls/privkey.pem && cat /root/chain.pem >/etc/app/tls/fullchain.pem
+        systemctl reload FRONT""",
 }  # fmt: skip
+OUT_OF_REACH = ("connect() to", "unix:", "Unable to connect")
+CHECKS_ITSELF = {
+    "nginx": "nginx -t",
+    "lighttpd": "lighttpd -tt -f /etc/lighttpd/lighttpd.conf",
+    "apache2": "apachectl configtest",
+}
 
 
 def cures() -> list[tuple[str, str, str, str]]:
@@ -446,6 +475,8 @@ def cures() -> list[tuple[str, str, str, str]]:
 
 def test_each_fault_is_in_a_readme() -> None:
     assert {says for _, _, says, _ in cures()} == FAULTS.keys()
+    for name in SERVERS:
+        assert len([one for one, *_ in cures() if one == name]) >= 8
 
 
 @pytest.mark.parametrize(
@@ -458,13 +489,13 @@ def test_each_fault_is_in_a_readme() -> None:
 def test_fault_is_told_as_readme_says_and_cured(server: Server, where: str, says: str, cure: str) -> None:
     # systemd starts a unit five times in 10 s and no more; these faults come quicker than an operator's.
     server.run(f"systemctl reset-failed {' '.join(server.units)}")
-    server.run(f"set -e\n{FAULTS[says]}")
+    server.run("set -e\n" + server.own(FAULTS[says]).replace("FRONT", server.front))
     site = Site(server.base_url)
     if "disk" in says:
         answer = site.submit("/sqlite/enternew", "/sqlite/addrec", STUDENT)
         assert answer.status_code >= 400
-    elif says.startswith("connect"):
-        assert site.get("/application/hello").status_code == 502
+    elif says.startswith(OUT_OF_REACH):
+        assert site.get("/application/hello").status_code in {502, 503}
     look = f"tail -n 50 {where}" if where.startswith("/") else f"{where} 2>&1 || true"
     until(lambda: says in server.run(look), says)
     if says == "disk I/O error":
@@ -472,8 +503,8 @@ def test_fault_is_told_as_readme_says_and_cured(server: Server, where: str, says
     server.run(cure)
     if "disk" in says:
         assert "successfully" in site.submit("/sqlite/enternew", "/sqlite/addrec", STUDENT).text
-        server.run(NOT_FULL)
-    server.run("nginx -t && systemctl restart nginx")
+        server.run(server.own(NOT_FULL))
+    server.run(f"{CHECKS_ITSELF[server.front]} && systemctl restart {server.front}")
     server.until_it_answers()
 
 
