@@ -35,6 +35,7 @@ USER = "app"
 # KeepAliveTimeout in sites-available/app.conf.
 KEEP_ALIVE_SECONDS = 15.0
 START_SECONDS = 20.0
+LAST_WORDS_SECONDS = 2.0
 STOPS = {signal.SIGTERM, signal.SIGINT}
 SIGNALS = {signal.SIGHUP, signal.SIGCHLD, *STOPS}
 
@@ -89,7 +90,13 @@ class Httpd:
     def speak(self) -> None:
         """Relay what it writes, from the first line on."""
         # A daemon: what runs on behind httpd must not keep this process from ending.
-        Thread(target=relay, args=[self.process.stderr or ()], daemon=True).start()
+        self.relay = Thread(target=relay, args=[self.process.stderr or ()], daemon=True)
+        self.relay.start()
+
+    def wait(self) -> None:
+        """Wait until it has ended, and what it wrote is told."""
+        self.process.wait()
+        self.relay.join(LAST_WORDS_SECONDS)
 
     @property
     def ended(self) -> bool:
@@ -178,7 +185,7 @@ def serve() -> int:
             status = current.process.poll()
             for httpd in filter(None, (old, current)):
                 httpd.stop()
-                httpd.process.wait()
+                httpd.wait()
             return max(0, current.process.returncode) if status is None else 1
         # Two at a time: memory and threads are counted for that.
         if replacement_wanted and not old:

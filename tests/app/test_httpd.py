@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,51 @@ def test_httpd_that_ends_by_itself_ends_it(tmp_path: Path) -> None:
     started = Started(tmp_path, httpd="exit 3", python="exit 0")
     status, said = started.ends()
     assert (status, said) == (1, "")
+
+
+def test_httpd_that_ends_by_itself_has_said_why(tmp_path: Path) -> None:
+    """All of it, though it ends while the application is looked at, or at once."""
+    speaks = (
+        'i=0; while [ $i -lt 500 ]; do echo "(98)Address already in use $i" >&2; i=$((i + 1)); done; exit 1'
+    )
+    status, said = Started(tmp_path, httpd=speaks, python="exit 0").ends()
+    assert status == 1
+    assert [json.loads(line)["message"] for line in said.splitlines()] == [
+        f"(98)Address already in use {number}" for number in range(500)
+    ]
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Return the socket on which systemd is told (Type=notify)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield listening
+
+
+def test_systemd_is_told_once_it_serves(tmp_path: Path, systemd: socket.socket) -> None:
+    """That is when the application is found sound, and httpd listens."""
+    first = f"until [ -e {tmp_path}/goes-on ]; do sleep 0.01; done"
+    started = Started(tmp_path, httpd=LISTENS, python=first)
+    try:
+        started.until_there("looking", "httpd-1.pid")
+        systemd.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            systemd.recv(64)
+        (tmp_path / "goes-on").touch()
+        systemd.settimeout(10)
+        assert systemd.recv(64) == b"READY=1"
+    finally:
+        started.process.send_signal(signal.SIGTERM)
+        assert started.ends() == (0, "")
+
+
+def test_systemd_is_not_told_where_the_application_does_not_start(
+    tmp_path: Path, systemd: socket.socket
+) -> None:
+    assert Started(tmp_path, httpd=LISTENS, python="exit 1").ends() == (1, "")
+    systemd.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        systemd.recv(64)
