@@ -6,8 +6,8 @@ set -euo pipefail
 # shellcheck source=docker/say.sh
 . "$(dirname "$0")/say.sh"
 
-readonly image=${BASE_IMAGE:-debian:trixie-slim}
-readonly codename=trixie
+readonly codename=${BASE_SUITE:-trixie}
+readonly image=${BASE_IMAGE:-debian:$codename-slim}
 
 image_is_here() { docker image inspect "$image" >/dev/null 2>&1; }
 
@@ -37,9 +37,9 @@ if ! have mmdebstrap; then
 fi
 
 if [ "$(os_release ID)" = debian ]; then
-    apt_sources $codename >"$scratch/sources.list"
+    apt_sources "$codename" >"$scratch/sources.list"
 elif [ -n "${DEBIAN_MIRROR:-}" ]; then
-    printf 'deb %s %s main\n' "$DEBIAN_MIRROR" $codename >"$scratch/sources.list"
+    printf 'deb %s %s main\n' "$DEBIAN_MIRROR" "$codename" >"$scratch/sources.list"
 fi
 [ -s "$scratch/sources.list" ] || die "this machine names no Debian mirror to build $image from. Set DEBIAN_MIRROR to one, or: $manual."
 say "Mirror: $(awk '{ for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) { print $i; exit } }' "$scratch/sources.list")"
@@ -57,7 +57,7 @@ if ! mmdebstrap --quiet --variant=minbase --mode=root --include=ca-certificates 
     --aptopt='DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };' \
     --customize-hook="copy-in $scratch/certificates/. /usr/local/share/ca-certificates" \
     --customize-hook='chroot "$1" update-ca-certificates' \
-    $codename "$scratch/root.tar" - <"$scratch/sources.list" >"$scratch/mmdebstrap" 2>&1; then
+    "$codename" "$scratch/root.tar" - <"$scratch/sources.list" >"$scratch/mmdebstrap" 2>&1; then
     tail -n 15 "$scratch/mmdebstrap" >&2
     die "building $image failed: see the lines above. Check this machine's network and mirrors, or: $manual."
 fi

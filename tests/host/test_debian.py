@@ -39,13 +39,15 @@ SERVERS = {"nginx": ("nginx", "gunicorn"), "lighttpd": ("lighttpd", "flup"), "ap
 GENERATION = {"gunicorn": 2, "flup": 3, "apache2": 2}
 WITH_SOCKET = [name for name, (_, app) in SERVERS.items() if (ROOT / f"systemd/{app}.socket").exists()]
 FRESH = """
-FROM debian:trixie-slim
+FROM debian:{suite}-slim
 RUN apt-get update && apt-get install -y --no-install-recommends systemd systemd-sysv dbus iproute2 procps \
     curl \
     && systemctl mask systemd-modules-load
 STOPSIGNAL SIGRTMIN+3
 CMD ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 """
+NEW, OLD = "trixie", "bookworm"
+"""Debian 13 and 12."""
 """No module can be loaded. Mounts are seen by all, as on a machine; those in a container are not."""
 CGROUPS = Path("/sys/fs/cgroup")
 # All that this kernel lets a container have: systemd makes namespaces and control groups for its services.
@@ -172,10 +174,11 @@ def checkout(folder: Path) -> Path:
 
 
 @contextmanager
-def fresh(profile: Profile, folder: Path) -> Iterator[Server]:
+def fresh(profile: Profile, folder: Path, suite: str = NEW) -> Iterator[Server]:
     """Start a fresh Debian that has a folder as CHECKOUT."""
     client = docker.from_env()
-    image, _ = client.images.build(fileobj=BytesIO(FRESH.encode()), tag="test-debian", rm=True)
+    file = BytesIO(FRESH.format(suite=suite).encode())
+    image, _ = client.images.build(fileobj=file, tag=f"test-debian:{suite}", rm=True)
     http, https = free_port(), free_port()
     started = subprocess.run(
         ["docker", "run", "--detach", "--name", f"test-debian-{http}", *RIGHTS,
@@ -285,6 +288,25 @@ def test_log_is_json_in_the_journal(server: Server) -> None:
     assert lines
     for line in lines:
         assert {"level", "message"} <= json.loads(line).keys()
+
+
+def test_log_is_rotated_and_goes_on(server: Server) -> None:
+    """By the file that Debian's package of the front end brings."""
+    server.run("apt-get install --yes logrotate")
+    log = f"/var/log/{server.front}/access.log"
+
+    def told(request: str, file: str) -> bool:
+        requests.get(f"{server.base_url}application/hello?{request}", timeout=5)
+        lines = [json.loads(line) for line in server.run(f"cat {file}").splitlines()]
+        return any(line["query"] == request for line in lines)
+
+    until(lambda: told("before", log), "the log has the request")
+    with visitors(server) as load:
+        server.run(f"logrotate --force /etc/logrotate.d/{server.front}")
+        until(lambda: told("after", log), "the new log has the request", 40)
+    assert load.failures == []
+    assert '"before"' in server.run(f"cat {log}.1")
+    assert '"before"' not in server.run(f"cat {log}")
 
 
 def test_reload_replaces_all_processes_and_fails_nobody(server: Server) -> None:
