@@ -68,4 +68,5 @@ def serve(
 
 
 if __name__ == "__main__":
-    sys.exit(supervisor.main(serve, "servers.gevent_server"))
+    # They cost a few KiB each, and what waits for a client holds one.
+    sys.exit(supervisor.main(serve, "servers.gevent_server", threads=100))

@@ -387,6 +387,7 @@ def main(
     module: str,
     path: Path = Path("/run/app/app.sock"),
     arguments: Sequence[str] | None = None,
+    threads: int = 4,
 ) -> int:
     """Run the command line of a server: `module` can be run with ``python -m``, `path` is its socket."""
     parser = argparse.ArgumentParser(prog=module.rpartition(".")[2], description=__doc__.partition("\n")[0])
@@ -395,7 +396,7 @@ def main(
     where.add_argument("--socket", type=Path, default=path)
     where.add_argument("--stdin", action="store_true", help="the socket is standard input")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=4, help="in each process")
+    parser.add_argument("--threads", type=int, default=threads, help="in each process")
     parser.add_argument("--check", action="store_true", help="import the application and exit")
     parser.add_argument("--worker", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)

@@ -18,7 +18,8 @@ unit=${1-}
 case $unit in
 gunicorn | flup) packages=(app "$unit") ;;
 apache2) packages=(app) ;; # mod_wsgi is Debian's
-*) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup, or apache2." ;;
+app@*) packages=(app "${unit#app@}") ;;
+*) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup, or apache2, or app@waitress." ;;
 esac
 mv --help | grep -q -- --exchange ||
     die "this needs 'mv --exchange' of coreutils 9.5 (Debian 13): here copy the folders yourself, then systemctl reload $unit."

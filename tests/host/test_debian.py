@@ -550,6 +550,32 @@ def test_copy_of_a_database_is_made_and_restored(server: Server) -> None:
     assert "Hopper" not in page
 
 
+INSTEAD = ["gevent", "tornado", "twisted", "uvicorn", "waitress"]
+"""What stands behind the same nginx in Gunicorn's place; nginx/README.md says why Granian does not."""
+
+
+@pytest.mark.parametrize("server", ["nginx"], indirect=True, scope="module")
+@pytest.mark.parametrize("other", INSTEAD)
+def test_another_application_server_takes_gunicorns_place(server: Server, other: str) -> None:
+    lines = block("nginx/README.md", "Another application server")
+    try:
+        for line in lines:
+            server.run(line.replace("waitress", other))
+        server.until_it_answers()
+        assert other in requests.get(server.base_url, timeout=5).text
+        said = server.run(f"systemd-analyze security --no-pager app@{other}.service")
+        assert float(said.split("exposure level for")[1].split()[1]) <= 2.0
+        with visitors(server) as load:
+            server.run(f"systemctl reload app@{other}")
+            number = len(load.visits)
+            until(lambda: len(load.visits) > number + 100, "visitors go on")
+        assert load.failures == []
+    finally:
+        server.run(f"systemctl disable --now app@{other}.socket app@{other}.service")
+        server.run("systemctl enable --now gunicorn.socket gunicorn.service")
+        server.until_it_answers()
+
+
 def test_after_a_reboot_all_is_back_by_itself(server: Server) -> None:
     """The last one: what was there before is there, and what was started then starts."""
     site = Site(server.base_url)

@@ -1,5 +1,4 @@
-"""Issue 6, 4: the same files on Debian 12, by the same commands; what its versions do not know is in README.
-"""
+"""Issue 6, 4: the same files on Debian 12, by the same commands; README names what its versions lack."""
 
 from __future__ import annotations
 
