@@ -566,7 +566,7 @@ def test_another_application_server_takes_gunicorns_place(server: Server, other:
         said = server.run(f"systemd-analyze security --no-pager app@{other}.service")
         assert float(said.split("exposure level for")[1].split()[1]) <= 2.0
         with visitors(server) as load:
-            server.run(f"systemctl reload app@{other}")
+            server.run(f"systemd/deploy.sh app@{other}")
             number = len(load.visits)
             until(lambda: len(load.visits) > number + 100, "visitors go on")
         assert load.failures == []
