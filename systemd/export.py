@@ -41,11 +41,11 @@ def apache_names(those: Sequence[str]) -> str:
     )
 
 
-# Where a site file has its names, and how it writes others.
+# Where a site file has its names, and how it writes others; by what its folder begins with.
 BLOCKS: dict[str, tuple[str, Callable[[Sequence[str]], str]]] = {
-    "apache/sites-available/app.conf": (apache_names(["localhost"]).replace('"', ""), apache_names),
-    "nginx/sites-available/app.conf": ("    localhost 1;\n", nginx_names),
-    "lighttpd/conf-available/50-app.conf": ('var.names = "localhost"\n', lighttpd_names),
+    "apache": (apache_names(["localhost"]).replace('"', ""), apache_names),
+    "nginx": ("    localhost 1;\n", nginx_names),
+    "lighttpd": ('var.names = "localhost"\n', lighttpd_names),
 }
 
 
@@ -77,9 +77,9 @@ def names(text: str) -> list[str]:
 
 def filled(file: str, text: str, those: Sequence[str]) -> str:
     """Return a site file's text with the names in its marked block."""
-    if file not in BLOCKS:
+    if not file.endswith("app.conf") or "-available/" not in file:
         return text
-    line, written = BLOCKS[file]
+    line, written = BLOCKS[file.partition("/")[0].partition("-")[0]]
     block, end, rest = text.partition("# ==== End of the block ====")
     if block.count(line) != 1:
         raise RefusedError(
