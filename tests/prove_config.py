@@ -129,7 +129,7 @@ def all_directives(profile: str) -> Iterator[Directive]:
     front = PROFILES[profile].front
     known = {found.text for found in all_directives(sibling(front))} if front != sibling(front) else set()
     for file in sorted((ROOT / front).rglob("*.conf")):
-        if file.parent.name != "tmpfiles.d":
+        if file.parent.name != "sysctl.d":
             for found in directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), front):
                 if found.text not in known:
                     yield found

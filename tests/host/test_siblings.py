@@ -16,6 +16,7 @@ from tests.host.test_debian import (
     test_after_a_reboot_all_is_back_by_itself,
     test_contract_holds_but_where_differences_are_published,
     test_files_are_those_of_the_folder,
+    test_front_end_is_reloaded_after_a_restart_too,
     test_reload_replaces_all_processes_and_fails_nobody,
     test_site_is_there_after_at_most_twelve_commands,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "test_after_a_reboot_all_is_back_by_itself",
     "test_contract_holds_but_where_differences_are_published",
     "test_files_are_those_of_the_folder",
+    "test_front_end_is_reloaded_after_a_restart_too",
     "test_reload_replaces_all_processes_and_fails_nobody",
     "test_site_is_there_after_at_most_twelve_commands",
 ]
