@@ -99,9 +99,8 @@ def test_R1_server_that_root_starts_serves_as_another_user(stack: Stack) -> None
         assert pid.isdecimal()
         stack.execute(container, "test", "-e", f"/proc/{pid}")
         if "servers/httpd.py" in config["Cmd"]:  # what systemd has of it is JSON
-            said = container.logs(stdout=False).splitlines()
-            assert said
-            for line in said:
+            until(lambda: container.logs(stdout=False), "httpd has said something")
+            for line in container.logs(stdout=False).splitlines():
                 assert json.loads(line)["message"]
         else:
             stack.execute(container, "sh", "-c", "test -f /var/log/*/error.log")
