@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that the base image of every Dockerfile stage is there: the local one, else a pulled one,
-# else one built with mmdebstrap from the mirror that apt already uses, with this machine's own extra
+# Makes sure that the base image of every Dockerfile stage is there (BASE_SUITE=bookworm: that of Debian 12): the local
+# one, else a pulled one, else one built with mmdebstrap from the mirror that apt already uses, with this machine's own extra
 # CA certificates in it (a company's proxy, say), so that apt, pip and npm work within builds.
 set -euo pipefail
 # shellcheck source=docker/say.sh

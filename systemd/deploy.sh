@@ -21,7 +21,7 @@ apache2) packages=(app) ;; # mod_wsgi is Debian's
 app@*) packages=(app "${unit#app@}") ;;
 *) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup, or apache2, or app@waitress." ;;
 esac
-mv --help | grep -q -- --exchange ||
+[[ $(mv --help) == *--exchange* ]] ||
     die "this needs 'mv --exchange' of coreutils 9.5 (Debian 13): here copy the folders yourself, then systemctl reload $unit."
 [ "$(id -u)" -eq 0 ] || die "this needs root: sudo $0 $unit"
 readonly home=/srv/app parts=(app servers requirements)
