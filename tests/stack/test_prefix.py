@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -74,8 +75,10 @@ def test_T6_prefix_is_the_script_name_and_the_rest_the_path(mounted: Mounted, pa
     target = f"{PREFIX}/test/echo{path}"
     answer = mounted.place.ask(request(f"GET {target} HTTP/1.1", f"Host: {mounted.place.host}"))
     if answer.status == 200:
-        assert answer.json()["script_name"] == PREFIX
-        assert answer.json()["request_uri"] == target
+        seen = answer.json()
+        assert (seen["script_name"], PREFIX + seen["path_info"]) == (PREFIX, unquote(target))
+        # Granian alone does not tell the application what was sent: see its file.
+        assert seen["request_uri"] == (None if mounted.profile.name == "granian" else target)
     else:  # two slashes: the application's redirect to one
         assert answer.status == 308
         assert answer["Location"].endswith(f"{PREFIX}/test/echo/a")
