@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# systemd/upgrade.sh nginx: puts this checkout's configuration and code in service on a server that was set up from an
+# older one; what does not work is taken back as a whole. --back takes the last upgrade back. --save copies the server's
+# configuration into the checkout, so that git merges your edits with what is new.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+die() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+mode=upgrade
+case ${1-} in --save | --back)
+    mode=${1#--}
+    shift
+    ;;
+esac
+profile=${1-}
+paths() { sed -n "s/^$profile,\($1\),//p" systemd/files.csv; }
+case $profile in
+nginx*) front=nginx check=(nginx -t -q) ;;
+lighttpd*) front=lighttpd check=(lighttpd -tt -f /etc/lighttpd/lighttpd.conf) ;;
+apache*) front=apache2 check=(apachectl configtest) ;;
+esac
+[[ $profile =~ ^[a-z-]+$ && -n ${front-} && -n $(paths app) ]] ||
+    die "'$profile' is no profile for a server. Choose one of:" \
+        "$(tail -n +2 systemd/files.csv | cut -d, -f1 | uniq | paste -sd ' ')."
+app=${2-$(paths 'systemd\/[a-z]*\.service' | sed 's:.*/::; s:\.service$::')}
+readonly home=/srv/app mode profile front app=${app:-$front}
+# What an upgrade replaced, and what the one that runs is about to.
+readonly kept=$home/upgraded coming=$home/upgrading
+[ "$(id -u)" -eq 0 ] || die "this needs root: sudo $0 $*"
+[ -d $home/app ] || die "$home is not there. Set the server up first, as $profile/README.md says."
+git() { command git -c safe.directory='*' "$@"; }
+git rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
+    die "this needs git (apt-get install git), and a checkout that 'git clone' made: it tells your edits from ours."
+
+# The code is systemd/deploy.sh's.
+mapfile -t configuration < <(grep "^$profile," systemd/files.csv | grep -Ev '^[^,]*,(app|servers|requirements|static),' | cut -d, -f2-)
+
+if [ "$mode" = save ]; then
+    for row in "${configuration[@]}"; do cp -rT "${row#*,}" "${row%%,*}"; done
+    git --no-pager diff --stat
+    echo "Your server's configuration is in this checkout. Next: git commit --all"
+    exit
+fi
+
+# What an older list had, and this one has not, goes.
+mapfile -t gone < <(git log --patch --format= -- systemd/files.csv | sed -n "s/^-$profile,[^,]*,//p" | sort -u |
+    grep --invert-match --line-regexp --fixed-strings --file <(paths '[^,]*'))
+
+# Copies these paths of the server; the list comes last, so that one that was cut off takes nothing away.
+keep() {
+    local path file
+    for path in "$@"; do
+        [ -e "$path" ] || continue
+        # git knows a file as it is: then it is ours of some version, or was merged with it.
+        while read -r file; do
+            git cat-file -e "$(git hash-object --no-filters "$file")" 2>/dev/null ||
+                die "$file was edited on this server. Check out the version it is from, say" \
+                    "systemd/upgrade.sh --save $profile, and git commit --all; then merge the new version."
+        done < <([ "$path" = /srv/static ] || find "$path" -type f)
+    done
+    mkdir $coming
+    for path in "$@"; do
+        [ ! -e "$path" ] || { mkdir -p "$coming$(dirname "$path")" && cp -aT "$path" "$coming$path"; }
+    done
+    printf '%s\n' "$@" >$coming/paths
+}
+
+# Gives the server what a folder has, and takes from it what that had not.
+put_back() {
+    local path
+    while read -r path; do
+        if [ -e "$1$path" ]; then cp -aT "$1$path" "$path"; else rm -rf "${path:?}"; fi
+    done <"$1/paths"
+    systemctl daemon-reload
+}
+
+# Has the server take its files: a unit's settings are of its start, while its socket keeps visitors waiting.
+take() {
+    "${check[@]}" && systemd/deploy.sh "$@" "$app" >/dev/null || return
+    deployed=yes
+    local path
+    while read -r path; do
+        [[ $path == /etc/systemd/system/$app.service* ]] || continue
+        cmp --quiet "$coming$path" "$path" || restart=yes
+    done <$coming/paths
+    [ -z "$restart" ] || systemctl restart "$app"
+    [ "$app" = "$front" ] || systemctl reload "$front"
+}
+
+deployed='' restart=''
+undo() {
+    set +e
+    put_back $coming
+    # Forth or back: the code before is the other one.
+    [ -z "$deployed" ] || systemd/deploy.sh --back "$app" >/dev/null
+    [ -z "$restart" ] || systemctl restart "$app"
+    systemctl reload "$front"
+    rm -rf $coming
+    echo "error: this does not work (see above), and all was taken back: what served still does." >&2
+    exit 1
+}
+
+if [ -e $coming/paths ]; then
+    put_back $coming
+    echo "An upgrade that was cut off is taken back first."
+fi
+rm -rf $coming
+
+if [ "$mode" = back ]; then
+    [ -d $kept ] || die "there is nothing to go back to: nothing was upgraded since the server was set up."
+    [ "$(stat --format %i $home/previous/app)" = "$(cat $kept/code)" ] ||
+        die "code was deployed since the upgrade, in place of what one would go back to: check that version out, and upgrade to it."
+    mapfile -t those <$kept/paths
+    keep "${those[@]}"
+    trap undo EXIT
+    put_back $kept
+    take --back
+    trap - EXIT
+    rm -rf $coming $kept
+    echo "The configuration and the code from before the upgrade are in service."
+    exit
+fi
+
+[ -d static ] || die "static/ is not there: make static, on a machine with Docker, and copy it here."
+keep "${configuration[@]#*,}" /srv/static "${gone[@]}"
+trap undo EXIT
+for row in "${configuration[@]}" static,/srv/static; do
+    mkdir -p "$(dirname "${row#*,}")"
+    cp -rT "${row%%,*}" "${row#*,}"
+done
+[ -z "${gone[*]}" ] || rm -rf "${gone[@]}"
+systemctl daemon-reload
+take
+trap - EXIT
+stat --format %i $home/previous/app >$coming/code
+rm -rf $kept
+mv $coming $kept
+echo "The new configuration and code are in service. To take both back: systemd/upgrade.sh --back $profile"
