@@ -1,6 +1,6 @@
 """Have uWSGI load new code: ``python -m servers.uwsgi_reload``; returns when no process has the old.
 
-Exits with a sentence where one still has it after `PATIENCE`.
+An argument is the process id of its master; without one that stands in `/run/app/uwsgi.pid`. Exits with a sentence where one still has it after `PATIENCE`.
 
 uWSGI passes over a request to reload while it is at one, so that the newest code would not come into service.
 """
@@ -20,7 +20,8 @@ PATIENCE = 90
 def main() -> None:
     """Ask again until each process that is there now has gone."""
     deadline = time.monotonic() + PATIENCE
-    master = int(Path("/run/app/uwsgi.pid").read_text(encoding="ascii"))
+    given = sys.argv[1:] or [Path("/run/app/uwsgi.pid").read_text(encoding="ascii")]
+    master = int(given[0])
     children = Path(f"/proc/{master}/task/{master}/children")
     old = set(children.read_text(encoding="ascii").split())
     while old & set(children.read_text(encoding="ascii").split()):

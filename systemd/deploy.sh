@@ -17,7 +17,7 @@ fi
 unit=${1-}
 case $unit in
 gunicorn | flup) packages=(app "$unit") ;;
-apache2) packages=(app) ;; # mod_wsgi is Debian's
+apache2 | uwsgi) packages=(app) ;; # mod_wsgi and uWSGI are Debian's
 app@*) packages=(app "${unit#app@}") ;;
 *) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup, or apache2, or app@waitress." ;;
 esac

@@ -1,7 +1,7 @@
 """`make export PROFILE=nginx SERVER_NAME=www.example.org DEST=folder`: what a Debian server needs.
 
 DEST gets the files of systemd/files.csv at their final paths, the names in the marked block and nothing else
-changed; CHECKSUMS of all (`sha256sum --check`); and COMMANDS, the lines of the profile's README without
+changed; CHECKSUMS of all (`sha256sum --check`); and COMMANDS, the lines of the front end's README without
 those that copy. Standard library alone: it runs where nothing is set up.
 """
 
@@ -89,13 +89,13 @@ def filled(file: str, text: str, those: Sequence[str]) -> str:
 
 
 def commands(profile: str) -> list[str]:
-    """Return the lines of the section Copy of the profile's README; one copies all, in place of each."""
-    section = (ROOT / profile / "README.md").read_text(encoding="utf-8").split("\n## Copy\n")[1]
+    """Return the lines of the section Copy of the front end's README; one copies all, in place of each."""
+    with (ROOT / "profiles.csv").open(encoding="utf-8", newline="") as table:
+        (folder,) = (row["front end"] for row in csv.DictReader(table) if row["profile"] == profile)
+    section = (ROOT / folder / "README.md").read_text(encoding="utf-8").split("\n## Copy\n")[1]
     found = re.search(r"^```sh\n(.*?)^```", section, re.M | re.S)
     if not found:
-        raise RefusedError(
-            f"{profile}/README.md has no commands in its section Copy: 'git status' tells why."
-        )
+        raise RefusedError(f"{folder}/README.md has no commands in its section Copy: 'git status' tells why.")
     lines = [
         " && ".join(part for part in line.split(" && ") if not part.startswith("cp "))
         for line in found[1].splitlines()

@@ -17,15 +17,16 @@ case ${1-} in --save | --back)
     ;;
 esac
 profile=${1-}
-paths() { sed -n "s/^$profile,\($1\),//p" systemd/files.csv; }
-case $profile in
-nginx*) front=nginx check=(nginx -t -q) ;;
-lighttpd*) front=lighttpd check=(lighttpd -tt -f /etc/lighttpd/lighttpd.conf) ;;
-apache*) front=apache2 check=(apachectl configtest) ;;
-esac
-[[ $profile =~ ^[a-z-]+$ && -n ${front-} && -n $(paths app) ]] ||
+paths() { sed -n "s/^${profile//[^a-z-]/?},\($1\),//p" systemd/files.csv; }
+case $(paths '[^,]*') in
+*/etc/nginx/*) front=nginx check=(nginx -t -q) ;;
+*/etc/lighttpd/*) front=lighttpd check=(lighttpd -tt -f /etc/lighttpd/lighttpd.conf) ;;
+*/etc/apache2/*) front=apache2 check=(apachectl configtest) ;;
+*)
     die "'$profile' is no profile for a server. Choose one of:" \
         "$(tail -n +2 systemd/files.csv | cut -d, -f1 | uniq | paste -sd ' ')."
+    ;;
+esac
 app=${2-$(paths 'systemd\/[a-z]*\.service' | sed 's:.*/::; s:\.service$::')}
 readonly home=/srv/app mode profile front app=${app:-$front}
 # What an upgrade replaced, and what the one that runs is about to.

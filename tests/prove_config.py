@@ -122,14 +122,15 @@ def directives(file: Path, text: str, server: str) -> Iterator[Directive]:
 
 
 def all_directives(profile: str) -> Iterator[Directive]:
-    """Yield the directives of all files of the profile's folder, but for what belongs to systemd.
+    """Yield the directives of all files of the profile's folder, but for what a container has not.
 
+    These are of a server under systemd, and tests/host/test_debian.py proves them: sysctl.d, and ACME's files.
     Of a variant those that its sibling does not have: the sibling's own report tells of the rest.
     """
     front = PROFILES[profile].front
     known = {found.text for found in all_directives(sibling(front))} if front != sibling(front) else set()
     for file in sorted((ROOT / front).rglob("*.conf")):
-        if file.parent.name != "sysctl.d":
+        if file.parent.name != "sysctl.d" and "acme" not in file.name:
             for found in directives(file.relative_to(ROOT), file.read_text(encoding="utf-8"), front):
                 if found.text not in known:
                     yield found

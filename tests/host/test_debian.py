@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ SIBLINGS = {
     "lighttpd-gunicorn": ("lighttpd", "gunicorn"),
     "apache-gunicorn": ("apache2", "gunicorn"),
     "apache-fastcgi": ("apache2", "flup"),
+    "uwsgi": ("nginx", "uwsgi"),
 }
 """The profiles whose folders say how, and the units of each one's front end and application server.
 
@@ -46,7 +48,7 @@ Siblings share one with one of the others, and are asked less: test_siblings.py.
 """
 UNITS = {**SERVERS, **SIBLINGS}
 # Of each application server: flup's workers are forked by a third process.
-GENERATION = {"gunicorn": 2, "flup": 3, "apache2": 2}
+GENERATION = {"gunicorn": 2, "flup": 3, "apache2": 2, "uwsgi": 2}
 WITH_SOCKET = [name for name, (_, app) in UNITS.items() if (ROOT / f"systemd/{app}.socket").exists()]
 FRESH = """
 FROM debian:{suite}-slim
@@ -77,6 +79,13 @@ def block(file: str, section: str) -> list[str]:
     found = re.search(r"^```sh\n(.*?)^```", text, re.M | re.S)
     assert found
     return found[1].splitlines()
+
+
+def blocks(file: str, section: str) -> list[str]:
+    """Return the lines of all commands in a section of a page."""
+    text = (ROOT / file).read_text(encoding="utf-8").partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    found = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+    return [line for one in found for line in one.splitlines()]
 
 
 @cache
@@ -209,7 +218,7 @@ def fresh(profile: Profile, folder: Path, suite: str = NEW) -> Iterator[Server]:
 def as_readme_says(name: str, folder: Path) -> Iterator[Server]:
     """Start a fresh server with a checkout, and run the commands of a profile's README."""
     with fresh(PROFILES[name], checkout(folder / "flask")) as one:
-        for line in block(f"{name}/README.md", "Copy"):
+        for line in block(f"{PROFILES[name].front}/README.md", "Copy"):
             one.run(line)
         one.until_it_answers()
         yield one
@@ -223,9 +232,9 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_site_is_there_after_at_most_twelve_commands(server: Server) -> None:
-    assert len(block(f"{server.profile.name}/README.md", "Copy")) <= 12
+    assert len(block(f"{server.profile.front}/README.md", "Copy")) <= 12
     assert requests.get(f"{server.base_url}application/hello", timeout=5).text == "Hello World"
-    assert f"Served by <b>{server.profile.name}</b>" in requests.get(server.base_url, timeout=5).text
+    assert f"Served by <b>{server.profile.front}</b>" in requests.get(server.base_url, timeout=5).text
     for unit in server.units:
         assert server.run(f"systemctl is-enabled {unit}").strip() == "enabled"
 
@@ -422,7 +431,12 @@ def test_new_code_is_deployed_and_taken_back_without_a_lost_request(server: Serv
 )
 def test_code_that_does_not_start_is_not_put_in_service(server: Server, file: str, sentence: str) -> None:
     """Neither the application's, nor what the server itself loads: that is told at the reload."""
-    own = {"gunicorn": "gunicorn.conf.py", "flup": "flup_server.py", "apache2": "httpd.py"}[server.app]
+    own = {
+        "gunicorn": "gunicorn.conf.py",
+        "flup": "flup_server.py",
+        "apache2": "httpd.py",
+        "uwsgi": "uwsgi_app.py",
+    }[server.app]
     file, before = file.format(app=own), server.processes()
     server.run(f"cp {file} /root/kept && sed -i '1i raise SystemExit(1)' {file}")
     try:
@@ -597,6 +611,79 @@ def test_copy_of_a_database_is_made_and_restored(server: Server) -> None:
     page = site.get("/sqlite/list").text
     assert "Lovelace" in page
     assert "Hopper" not in page
+
+
+SITE_FILES = {
+    "nginx": ("/etc/nginx/sites-available/app.conf", "s/^    localhost 1;/& www.example.org 1;/"),
+    "lighttpd": ("/etc/lighttpd/conf-available/50-app.conf", 's/^var.names = "localhost/&|www.example.org/'),
+    "apache": (
+        "/etc/apache2/sites-available/app.conf",
+        "s/^Define APP_NAME .*/Define APP_NAME www.example.org/",
+    ),
+}
+"""Each site's file, and how sed adds a name to its marked block."""
+# Pebble (Debian's) asks as Let's Encrypt does; certbot knows it by --server.
+PEBBLE = {
+    "listenAddress": "127.0.0.1:14000",
+    "managementListenAddress": "127.0.0.1:15000",
+    "certificate": f"{CHECKOUT}/fullchain.pem",
+    "privateKey": f"{CHECKOUT}/privkey.pem",
+    "httpPort": 80,
+    "tlsPort": 443,
+}
+ACME = "certbot certonly --server https://localhost:14000/dir"
+
+
+def certificate(server: Server) -> str:
+    """Return the certificate with which visitors are answered."""
+    return ssl.get_server_certificate(("127.0.0.1", server.https)).strip()
+
+
+def test_certbot_gets_a_certificate_and_renews_it(server: Server) -> None:
+    """By README's commands, from an ACME server on the same machine; nobody is failed by it."""
+    file, edit = SITE_FILES[server.profile.name]
+    subprocess.run(
+        ["docker", "cp", str(server.authority), f"{server.container.id}:/root/authority.pem"], check=True
+    )
+    server.run(
+        f"apt-get install --yes --no-install-recommends pebble && echo '{json.dumps({'pebble': PEBBLE})}' "
+        ">/root/pebble.json && echo 127.0.0.1 www.example.org >>/etc/hosts && "
+        "systemd-run --unit pebble --setenv PEBBLE_VA_NOSLEEP=1 pebble -config /root/pebble.json"
+    )
+    own, *install, get = blocks(f"{server.profile.front}/README.md", "Certificate")
+    server.run(f"cd /root && {own}")
+    trusted = "export REQUESTS_CA_BUNDLE=/root/authority.pem; "
+    newest = "openssl x509 -in /etc/letsencrypt/live/www.example.org/cert.pem"
+
+    def run(line: str) -> None:
+        before = server.processes()
+        server.run(line)
+        if server.front == server.app and "systemctl reload" in line:
+            until(lambda: not before & server.processes(), "httpd is replaced", 60)
+
+    server.run(f"cp {file} /root/site.conf")
+    try:
+        with visitors(server) as load:
+            for line in [f"sed -i '{edit}' {file} && systemctl reload {server.front}", *install]:
+                run(line)
+            server.run(trusted + get.replace("certbot certonly", ACME))
+            first = server.run(newest).strip()
+            until(lambda: certificate(server) == first, "visitors are shown the new certificate", 40)
+            server.run(f"{trusted} certbot renew --force-renewal --no-random-sleep-on-renew")
+            second = server.run(newest).strip()
+            assert second != first
+            until(lambda: certificate(server) == second, "visitors are shown the renewed certificate", 40)
+        # These visitors trust another authority: they go when they are shown Pebble's certificate.
+        assert [one for one in load.failures if "CERTIFICATE_VERIFY_FAILED" not in one.failure] == []
+        assert server.run("systemctl is-enabled certbot.timer").strip() == "enabled"
+    finally:
+        server.run(f"systemctl stop pebble; cp /root/site.conf {file}; apt-get purge --yes certbot")
+        server.run(
+            next(
+                line for line in block(f"{server.profile.front}/README.md", "Copy") if "/etc/app/tls" in line
+            )
+        )
+        server.run(f"systemctl reload {server.front}")
 
 
 INSTEAD = ["gevent", "tornado", "twisted", "uvicorn", "waitress"]

@@ -5,14 +5,19 @@ What is of the front end or of the application server alone is asked there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
+import requests
 
+from tests.host import test_debian
 from tests.host.test_debian import (
+    HELLO,
     SIBLINGS,
     Server,
     as_readme_says,
+    blocks,
     test_after_a_reboot_all_is_back_by_itself,
     test_contract_holds_but_where_differences_are_published,
     test_files_are_those_of_the_folder,
@@ -20,6 +25,8 @@ from tests.host.test_debian import (
     test_reload_replaces_all_processes_and_fails_nobody,
     test_site_is_there_after_at_most_twelve_commands,
 )
+from tests.profiles import sibling
+from tests.stacks import until
 
 __all__ = [
     "test_after_a_reboot_all_is_back_by_itself",
@@ -37,3 +44,41 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Start a fresh server with a checkout, and run README's commands."""
     with as_readme_says(request.param, tmp_path_factory.mktemp("checkout")) as one:
         yield one
+
+
+@pytest.mark.parametrize(
+    "server", ["apache-gunicorn", "apache-fastcgi", "lighttpd-gunicorn"], indirect=True, scope="module"
+)
+def test_challenge_of_acme_is_the_front_ends_to_answer(server: Server) -> None:
+    """By what README of the sibling says, and what differs; test_debian.py has certbot ask for more."""
+    front = server.profile.front
+    _, prepare, *_ = blocks(f"{sibling(front)}/README.md", "Certificate")
+    for line in [prepare, *blocks(f"{front}/README.md", "Certificate")]:
+        server.run(line)
+    path = ".well-known/acme-challenge/token"
+    server.run(f"install -D --mode 0644 /dev/stdin /var/www/acme/{path} <<<challenge")
+    until(lambda: requests.get(f"{server.base_url}{path}", timeout=5).text == "challenge\n", "it answers", 60)
+
+
+@pytest.mark.parametrize("server", ["uwsgi"], indirect=True, scope="module")
+@pytest.mark.parametrize(
+    "held",
+    [
+        partial(test_debian.test_unit_is_hardened, unit="its own"),
+        test_debian.test_socket_is_for_the_front_end_alone,
+        test_debian.test_application_is_of_its_own_user_and_has_no_right_of_roots,
+        test_debian.test_secret_is_in_no_environment_and_for_nobody_else,
+        test_debian.test_restart_of_the_application_keeps_visitors_waiting_alone,
+        test_debian.test_reload_of_code_that_cannot_be_loaded_is_refused,
+        test_debian.test_new_code_is_deployed_and_taken_back_without_a_lost_request,
+        partial(
+            test_debian.test_code_that_does_not_start_is_not_put_in_service,
+            file=HELLO,
+            sentence="the new code does not start",
+        ),
+    ],
+    ids=lambda held: getattr(held, "func", held).__name__.removeprefix("test_"),
+)
+def test_unit_that_no_other_profile_has(server: Server, held: Callable[[Server], None]) -> None:
+    """What test_debian.py asks of Gunicorn's, flup's and httpd's."""
+    held(server)

@@ -161,24 +161,25 @@ def test_setting_of_a_unit_is_taken_into_service_and_back(server: Server) -> Non
         server.run("git reset --quiet --hard HEAD~")
 
 
-NOT_THE_CHECKOUTS = "nonsense of the new version"
+FRONTS = {
+    "nginx": ("nginx/nginx.conf", 'unknown directive "nonsense"'),
+    "lighttpd": ("lighttpd/lighttpd.conf", "configfile parser failed"),
+}
 
 
-@pytest.mark.parametrize(
-    ("file", "says"),
-    [("{front}", NOT_THE_CHECKOUTS), ("app/guide/application.py", "the new code does not start")],
-)
-def test_upgrade_that_does_not_work_changes_nothing(server: Server, file: str, says: str) -> None:
-    fronts = {"nginx": "nginx/nginx.conf", "lighttpd": "lighttpd/lighttpd.conf"}
-    file = file.format(front=fronts[server.profile.name])
-    server.run(f"git pull --no-rebase --quiet && sed -i '1i {NOT_THE_CHECKOUTS}' {file}")
+@pytest.mark.parametrize("part", ["configuration", "code"])
+def test_upgrade_that_does_not_work_changes_nothing(server: Server, part: str) -> None:
+    file, says = FRONTS[server.profile.name]
+    if part == "code":
+        file, says = "app/guide/application.py", "the new code does not start"
+    server.run(f"git pull --no-rebase --quiet && sed -i '1i nonsense of the new version' {file}")
     server.run("git commit --quiet --all --message Broken")
     before = state(server)
     try:
         said = upgrade(server, code=1)
     finally:
         server.run("git reset --quiet --hard HEAD~")
-    assert says.split()[0] in said
+    assert says in said
     assert said.strip().splitlines()[-1].startswith("error: this does not work")
     assert state(server) == before
 
