@@ -1,6 +1,7 @@
 """Have uWSGI load new code: ``python -m servers.uwsgi_reload``; returns when no process has the old.
 
-An argument is the process id of its master; without one that stands in `/run/app/uwsgi.pid`. Exits with a sentence where one still has it after `PATIENCE`.
+An argument is the process id of its master; without one that stands in `/run/app/uwsgi.pid`. Exits with a
+sentence where a process still has the old after `PATIENCE`.
 
 uWSGI passes over a request to reload while it is at one, so that the newest code would not come into service.
 """

@@ -686,6 +686,24 @@ def test_certbot_gets_a_certificate_and_renews_it(server: Server) -> None:
         server.run(f"systemctl reload {server.front}")
 
 
+@pytest.mark.parametrize("server", ["apache"], indirect=True, scope="module")
+def test_upgrade_takes_a_setting_into_service_and_back(server: Server) -> None:
+    """Where one unit is front end and application; of the others, from a version before: test_upgrade.py."""
+    unit, mail = "systemd/apache2.service.d/app.conf", "Environment=MAIL_SERVER="
+    commit = "git -c user.name=Test -c user.email=test@example.org commit --quiet --all --message Mail"
+    server.run("apt-get install --yes --no-install-recommends git && git init --quiet && git add --all")
+    server.run(f"{commit} && sed -i 's/^{mail}$/{mail}10.0.0.1/' {unit} && {commit}")
+    started = "tr '\\0' '\\n' </proc/$(systemctl show apache2 -P MainPID)/environ | grep '^MAIL_SERVER'"
+    before = server.run(f"cat /etc/{unit.replace('/', '/system/', 1)}")
+    server.run("systemd/upgrade.sh apache")
+    assert server.run(started) == "MAIL_SERVER=10.0.0.1\n"
+    assert hello(server) == "Hello World"
+    server.run("systemd/upgrade.sh --back apache")
+    assert server.run(started) == "MAIL_SERVER=\n"
+    assert server.run(f"cat /etc/{unit.replace('/', '/system/', 1)}") == before
+    assert hello(server) == "Hello World"
+
+
 INSTEAD = ["gevent", "tornado", "twisted", "uvicorn", "waitress"]
 """What stands behind the same nginx in Gunicorn's place; nginx/README.md says why Granian does not."""
 

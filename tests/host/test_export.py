@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.profiles import ROOT
+from tests.profiles import PROFILES, ROOT, sibling
 from tests.stacks import copy_of_repository
 
 with (ROOT / "systemd/files.csv").open(encoding="utf-8", newline="") as table:
     FILES = list(csv.DictReader(table))
-PROFILES = list(dict.fromkeys(row["profile"] for row in FILES))
+EXPORTED = list(dict.fromkeys(row["profile"] for row in FILES))
 NAMES = "www.example.org,Example.org"
 SITES = {
     "apache": (
@@ -58,7 +58,7 @@ def refused(done: subprocess.CompletedProcess[str], *sentences: str) -> None:
         assert sentence in said
 
 
-@pytest.mark.parametrize("exported", PROFILES)
+@pytest.mark.parametrize("exported", EXPORTED)
 def test_nothing_but_the_names_is_changed(folder: Path, tmp_path: Path, exported: str) -> None:
     dest = tmp_path / "some/server"
     assert export(folder, exported, NAMES, dest).returncode == 0
@@ -77,7 +77,7 @@ def test_nothing_but_the_names_is_changed(folder: Path, tmp_path: Path, exported
             changed.append(str(file.relative_to(folder)))
             lines = list(difflib.ndiff(file.read_text().splitlines(), copy.read_text().splitlines()))
             found = tuple([line[2:] for line in lines if line.startswith(kind)] for kind in ("- ", "+ "))
-            assert found == SITES[exported.partition("-")[0]]
+            assert found == SITES[sibling(PROFILES[exported].front)]
     assert len(changed) == 1
     others = {dest / "CHECKSUMS", dest / "COMMANDS"}
     assert {file for file in dest.rglob("*") if file.is_file()} == {copy for _, copy in pairs} | others
@@ -100,13 +100,13 @@ def test_checksums_are_of_all_files(folder: Path, tmp_path: Path) -> None:
     assert check() == 1
 
 
-@pytest.mark.parametrize("exported", PROFILES)
+@pytest.mark.parametrize("exported", EXPORTED)
 def test_commands_copy_once_and_are_else_those_of_the_readme(
     folder: Path, tmp_path: Path, exported: str
 ) -> None:
     export(folder, exported, NAMES, tmp_path / "server")
     lines = (tmp_path / "server/COMMANDS").read_text().splitlines()
-    readme = (folder / exported / "README.md").read_text()
+    readme = (folder / PROFILES[exported].front / "README.md").read_text()
     assert [line for line in lines if "cp " in line] == ["cp -r etc srv /"]
     assert all(line in readme for line in lines if line != "cp -r etc srv /" and " && " not in line)
     assert len(lines) <= 12
@@ -129,7 +129,7 @@ def test_what_is_no_host_name_is_refused(folder: Path, tmp_path: Path, names: st
 
 
 def test_profile_without_an_export_is_named(folder: Path, tmp_path: Path) -> None:
-    refused(export(folder, "dev", NAMES, tmp_path / "server"), "no export of 'dev'", " ".join(PROFILES))
+    refused(export(folder, "dev", NAMES, tmp_path / "server"), "no export of 'dev'", " ".join(EXPORTED))
 
 
 def test_no_folder_is_asked_for(folder: Path) -> None:
