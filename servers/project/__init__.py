@@ -156,8 +156,13 @@ def wrap(application: WSGIApplication, *, proxy_hops: int = 0, prefix: str = "")
 
 
 def _whole(environ: WSGIEnvironment) -> bool:
-    """Give a body that comes in chunks a length, as most front ends do; return False if it is too large."""
-    if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" not in environ:
+    """Give a body that comes in chunks a length, as most front ends do; return False if it is too large.
+
+    httpd gives one a length for flup, and does not bound it.
+    """
+    if "CONTENT_LENGTH" in environ:
+        return int(environ["CONTENT_LENGTH"] or 0) <= MAX_BODY_BYTES
+    if "HTTP_TRANSFER_ENCODING" not in environ:
         return True
     body = BytesIO()
     while piece := environ["wsgi.input"].read(64 * 1024):

@@ -267,6 +267,14 @@ def test_body_in_chunks_gets_a_length(size: int) -> None:
     assert json.loads(answer.get_data())["length"] == size
 
 
+@pytest.mark.parametrize(("over", "status"), [(0, 200), (1, 413)])
+def test_body_that_a_front_end_gave_a_length_is_bounded_too(over: int, status: int) -> None:
+    """As httpd does for flup, whatever the length."""
+    environ = chunks(0) | {"CONTENT_LENGTH": str(MAX_BODY_BYTES + over)}
+    del environ["HTTP_TRANSFER_ENCODING"]
+    assert Response.from_app(wrap(echo), environ).status_code == status
+
+
 def test_body_in_chunks_over_the_limit_is_413() -> None:
     assert Response.from_app(wrap(echo), chunks(MAX_BODY_BYTES + 1)).status_code == 413
 
