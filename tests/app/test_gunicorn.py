@@ -30,6 +30,11 @@ def test_rest_of_a_body_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert taken(monkeypatch, MAX_BODY_BYTES - 1) == MAX_BODY_BYTES - 1
 
 
+def test_all_of_a_body_is_taken_that_httpd_has_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_FRONT_END", "apache-gunicorn")
+    assert taken(monkeypatch, 3 * MAX_BODY_BYTES) == 3 * MAX_BODY_BYTES
+
+
 def test_body_that_never_ends_is_not_taken_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a hosted platform no front end bounds it."""
     assert taken(monkeypatch, None) == MAX_BODY_BYTES
