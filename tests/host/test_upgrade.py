@@ -62,7 +62,11 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     name, folder = str(request.param), tmp_path_factory.mktemp("upgrade")
     now, remote, flask = folder / "now", folder / "remote", folder / "flask"
     checkout(now)
+    # The previous version is in its past.
+    if git(ROOT, "rev-parse", "--is-shallow-repository").strip() == "true":
+        git(ROOT, "fetch", "--quiet", "--unshallow")
     git(folder, "clone", "--quiet", "--no-local", str(ROOT), str(remote))
+    git(remote, "checkout", "--quiet", "-B", "main")  # what is cloned may be no branch
     git(remote, "rm", "-r", "--quiet", ".")
     subprocess.run(["cp", "-rT", str(now), str(remote)], check=True)
     git(remote, "add", "--all")
