@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# systemd/deploy.sh gunicorn (flup, apache2): puts the code of this checkout in service on a server set up by a folder's
+# systemd/deploy.sh gunicorn (flup, uwsgi, apache2): puts the code of this checkout in service on a server set up by a folder's
 # README, and loses no request. Code that does not start is not put there; with --back it takes the last back.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ case $unit in
 gunicorn | flup) packages=(app "$unit") ;;
 apache2 | uwsgi) packages=(app) ;; # mod_wsgi and uWSGI are Debian's
 app@*) packages=(app "${unit#app@}") ;;
-*) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup, or apache2, or app@waitress." ;;
+*) die "'$unit' is no application server of this folder. Say: systemd/deploy.sh [--back] gunicorn, or flup, uwsgi, apache2, or app@waitress." ;;
 esac
 [[ $(mv --help) == *--exchange* ]] ||
     die "this needs 'mv --exchange' of coreutils 9.5 (Debian 13): here copy the folders yourself, then systemctl reload $unit."

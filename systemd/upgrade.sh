@@ -27,12 +27,12 @@ case $(paths '[^,]*') in
         "$(tail -n +2 systemd/files.csv | cut -d, -f1 | uniq | paste -sd ' ')."
     ;;
 esac
-app=${2-$(paths 'systemd\/[a-z]*\.service' | sed 's:.*/::; s:\.service$::')}
+app=$(paths 'systemd\/[a-z]*\.service' | sed 's:.*/::; s:\.service$::')
 readonly home=/srv/app mode profile front app=${app:-$front}
 # What an upgrade replaced, and what the one that runs is about to.
 readonly kept=$home/upgraded coming=$home/upgrading
 [ "$(id -u)" -eq 0 ] || die "this needs root: sudo $0 $*"
-[ -d $home/app ] || die "$home is not there. Set the server up first, as $profile/README.md says."
+[ -d $home/app ] || die "$home is not there. Set the server up first, as the profile's README says."
 git() { command git -c safe.directory='*' "$@"; }
 git rev-parse --quiet --verify HEAD >/dev/null 2>&1 ||
     die "this needs git (apt-get install git), and a checkout that 'git clone' made: it tells your edits from ours."
