@@ -183,11 +183,13 @@ class Generation:
 class Supervisor:
     """Keeps `processes` workers in service on the socket `path`; `module` is what a generation runs.
 
-    Without a path the socket is standard input, and its name the business of whom it comes from.
+    Where it was opened by whoever starts this, it is a file descriptor, and its name their business.
     """
 
-    def __init__(self, module: str, target: str, path: Path | None, processes: int, threads: int) -> None:
-        self.module, self.target, self.path = module, target, path
+    def __init__(self, module: str, target: str, path: Path | int, processes: int, threads: int) -> None:
+        self.module, self.target = module, target
+        self.listener = inherited(path) if isinstance(path, int) else listen(path)
+        self.path = None if isinstance(path, int) else path
         self.processes, self.threads = processes, threads
         self.serving: Generation | None = None
         self.loading: Generation | None = None
@@ -199,7 +201,6 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status."""
-        self.listener = listen(self.path) if self.path else inherited()
         signals = watch_signals(signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
         self.selector.register(signals, selectors.EVENT_READ)
         self.loading = self.load()
@@ -361,13 +362,20 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def inherited() -> socket.socket:
-    """Take over the socket that is standard input (FCGI_LISTENSOCK_FILENO); exits where it is none."""
-    if not stat.S_ISSOCK(os.fstat(0).st_mode):
-        sys.exit("error: standard input is no socket; have the front end start this, or use --socket.")
-    listener = socket.socket(fileno=os.dup(0))
+def inherited(descriptor: int) -> socket.socket:
+    """Take over a socket that this process was started with; exits where it is none."""
+    try:
+        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:
+        is_socket = False
+    if not is_socket:
+        sys.exit(
+            f"error: file descriptor {descriptor} is no socket; have systemd or the front end start this, "
+            "or use --socket."
+        )
+    listener = socket.socket(fileno=os.dup(descriptor))
     with Path(os.devnull).open() as nothing:
-        os.dup2(nothing.fileno(), 0)
+        os.dup2(nothing.fileno(), descriptor)
     listener.setblocking(False)
     return listener
 
@@ -394,7 +402,13 @@ def main(
     parser.add_argument("application", help="module, or module:object (default object: application)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--socket", type=Path, default=path)
-    where.add_argument("--stdin", action="store_true", help="the socket is standard input")
+    where.add_argument(
+        "--fd", type=int, help="the socket is this file descriptor; the first of systemd's is 3"
+    )
+    # FCGI_LISTENSOCK_FILENO. Not from systemd, which has it block for whatever it starts at a reload.
+    where.add_argument(
+        "--stdin", dest="fd", action="store_const", const=0, help="the socket is standard input"
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=threads, help="in each process")
     parser.add_argument("--check", action="store_true", help="import the application and exit")
@@ -415,5 +429,5 @@ def main(
         JsonFormatter("{levelname}{name}{message}", style="{", rename_fields=names, timestamp="time")
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    own = None if options.stdin else options.socket
-    return Supervisor(module, options.application, own, options.processes, options.threads).run()
+    where_from = options.socket if options.fd is None else options.fd
+    return Supervisor(module, options.application, where_from, options.processes, options.threads).run()

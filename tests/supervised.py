@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -113,12 +113,16 @@ class Server:
         with socket.socket(socket.AF_UNIX) as visitor:
             return visitor.connect_ex(str(self.socket)) == 0
 
-    def popen(self, *options: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
-        where = [] if "--stdin" in options else ["--socket", str(self.socket)]
+    def popen(
+        self, *options: str, stdin: int | None = None, pass_fds: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        where = [] if {"--stdin", "--fd"} & {*options} else ["--socket", str(self.socket)]
         command = [sys.executable, *self.command, "small", *where, "--threads", "2", *options]
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         with (self.folder / "log").open("wb") as log:
-            return subprocess.Popen(command, cwd=self.folder, env=environ, stdin=stdin, stderr=log)
+            return subprocess.Popen(
+                command, cwd=self.folder, env=environ, stdin=stdin, stderr=log, pass_fds=pass_fds
+            )
 
     def end(self) -> None:
         """Stop it, and let go what the application waits for."""

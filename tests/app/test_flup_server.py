@@ -210,12 +210,17 @@ def test_workers_end_at_once_when_the_supervisor_is_killed(server: Server) -> No
         eventually(lambda: all(map(gone, workers)), "the workers' end")
 
 
-def test_socket_that_is_standard_input_is_served_and_left_to_whom_it_comes_from(server: Server) -> None:
-    """As lighttpd starts app.fcgi."""
+@pytest.mark.parametrize("by", ["lighttpd", "systemd"])
+def test_socket_that_was_opened_by_others_is_served_and_left_to_them(server: Server, by: str) -> None:
+    """As standard input by lighttpd, as another file descriptor by systemd."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(server.socket))
         listener.listen()
-        server.process = server.popen("--stdin", stdin=listener.fileno())
+        number = listener.fileno()
+        if by == "lighttpd":
+            server.process = server.popen("--stdin", stdin=number)
+        else:
+            server.process = server.popen("--fd", str(number), pass_fds=[number])
     assert len(server.workers()) == 2
     server.write(version="second")
     server.process.send_signal(signal.SIGHUP)
@@ -225,11 +230,16 @@ def test_socket_that_is_standard_input_is_served_and_left_to_whom_it_comes_from(
     assert server.socket.exists()
 
 
-def test_standard_input_that_is_no_socket_is_refused(server: Server) -> None:
-    process = server.popen("--stdin", stdin=subprocess.DEVNULL)
+@pytest.mark.parametrize(("options", "number"), [(["--stdin"], 0), (["--fd", "3"], 3)])
+def test_file_descriptor_that_is_no_socket_is_refused(
+    server: Server, options: list[str], number: int
+) -> None:
+    process = server.popen(*options, stdin=subprocess.DEVNULL)
     assert process.wait(timeout=20) == 1
-    expected = "error: standard input is no socket; have the front end start this, or use --socket.\n"
-    assert server.log() == expected
+    assert server.log() == (
+        f"error: file descriptor {number} is no socket; have systemd or the front end start this, "
+        "or use --socket.\n"
+    )
 
 
 def test_requests_beyond_the_threads_wait_for_their_turn(server: Server) -> None:
