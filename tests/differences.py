@@ -24,10 +24,19 @@ from tests.profiles import PRODUCTION, PROFILES, ROOT, sibling
 PAGE = ROOT / "docs/differences.md"
 MAX_ROWS = 5  # with a difference, in each production profile
 TEST = re.compile(r"test_([A-Z]\d)_")
+SERVER = "@debian"
+"""Behind a profile's name: the profile on a plain Debian server, of which tests/host/ asks."""
 HEAD = """# Differences
 
 What `make test` found last, written by it: ✓ where all tests of a row of [the contract](contract.md) pass.
 A test of a numbered difference fails, as `tests/differences.csv` declares; if it ever passes, the run fails.
+
+"""
+ON_A_SERVER = """
+## On a plain Debian server
+
+Set up by a README's commands it does what `make verify` asks of the rows, and each chapter, as above
+(`tests/host/`). What differs:
 
 """
 
@@ -36,7 +45,7 @@ A test of a numbered difference fails, as `tests/differences.csv` declares; if i
 class Difference:
     """A line of differences.csv; `where` is a profile, or the front end or application service of several.
 
-    ``lighttpd*`` is lighttpd with its variants.
+    ``lighttpd*`` is lighttpd with its variants; ``apache@debian`` is Apache on a plain Debian server.
     """
 
     where: str
@@ -46,7 +55,9 @@ class Difference:
     link: str
 
     def concerns(self, profile: str) -> bool:
-        """Whether it is declared for this profile."""
+        """Whether it is declared for this profile, or for one on a server."""
+        if profile.endswith(SERVER):
+            return profile == self.where
         known = PROFILES[profile]
         return any(fnmatch(name, self.where) for name in {known.name, known.front, known.app_service})
 
@@ -65,17 +76,25 @@ def declared(file: Path = ROOT / "tests/differences.csv") -> list[Difference]:
 def names(item: pytest.Function) -> set[str]:
     """Return the names by which a line of differences.csv may mean a test: without the profile."""
     # A profile's name may have a hyphen, which also stands between the parameters.
-    others = f"-{item.callspec.id}-".replace(f"-{item.callspec.params['profile']}-", "-", 1)[1:-1]
+    others = f"-{item.callspec.id}-".replace(f"-{asked(item).removesuffix(SERVER)}-", "-", 1)[1:-1]
     return {item.originalname, f"{item.originalname}[{others}]"}
+
+
+def asked(item: pytest.Function) -> str:
+    """Return the profile of which a test asks, or the one on a server; of none it is empty."""
+    if "profile" in item.fixturenames:
+        return str(item.callspec.params["profile"])
+    if "server" in item.fixturenames and TEST.match(item.name):
+        return f"{item.callspec.params['server']}{SERVER}"
+    return ""
 
 
 def expect(items: Iterable[pytest.Item]) -> None:
     """Have the declared tests fail; note each test's profile for the report."""
     known = declared()
     for item in items:
-        if not isinstance(item, pytest.Function) or "profile" not in item.fixturenames:
+        if not isinstance(item, pytest.Function) or not (profile := asked(item)):
             continue
-        profile = str(item.callspec.params["profile"])
         item.user_properties.append(("profile", profile))
         for difference in known:
             if difference.concerns(profile) and difference.test in names(item):
@@ -126,6 +145,8 @@ def page(
             notes.append(note)
         return f"[{notes.index(note) + 1}](#{notes.index(note) + 1})"
 
+    on_servers = [outcome for outcome in found if outcome.profile.endswith(SERVER)]
+    found = [outcome for outcome in found if outcome not in on_servers]
     table = ["| row | | " + " | ".join(profiles) + " |", "|---|---|" + "---|" * len(profiles)]
     for row, title in rows.items():
         tests = {outcome.test for outcome in found if outcome.row == row}
@@ -150,17 +171,27 @@ def page(
                 problems.append(f"{row}: {profile} did not run {', '.join(sorted(absent))}")
             cells.append(" ".join(dict.fromkeys(map(numbered, explained))) or "✓")
         table.append(f"| {row} | {title} | {' | '.join(cells)} |")
+    failing = {(one.row, one.test, one.profile) for one in on_servers if one.failed}
+    elsewhere = [one for one in known if (one.row, one.test.partition("[")[0], one.where) in failing]
+    used.update(elsewhere)
+    expected = {(one.row, one.test.partition("[")[0], one.where) for one in elsewhere}
+    problems += [f"{row}: {test} failed in {where}" for row, test, where in sorted(failing - expected)]
     problems += [
         f"differences.csv: nothing like {d} was found"
         for d in known
-        if d not in used and any(map(d.concerns, profiles))
+        if d not in used and (d.where.endswith(SERVER) or any(map(d.concerns, profiles)))
     ]
     for profile in sorted(set(profiles) & set(PRODUCTION)):
         differing = {difference.row for difference in used if difference.concerns(profile)}
         if len(differing) > MAX_ROWS:
             problems.append(f"more than {MAX_ROWS} rows differ in {profile}: {', '.join(sorted(differing))}")
     listed = [f'{number}. <a id="{number}"></a>{note}' for number, note in enumerate(notes, 1)]
-    return HEAD + "\n".join([*table, "", *listed]) + "\n", problems
+    text = HEAD + "\n".join([*table, "", *listed]) + "\n"
+    if elsewhere:
+        text += ON_A_SERVER
+    for one in elsewhere:
+        text += f"- {one.row}, `{one.where.removesuffix(SERVER)}`: {one.reason} [↗]({one.link})\n"
+    return text, problems
 
 
 def main(reports: list[str]) -> int:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -41,14 +43,15 @@ SIBLINGS = {
     "apache-gunicorn": ("apache2", "gunicorn"),
     "apache-fastcgi": ("apache2", "flup"),
     "uwsgi": ("nginx", "uwsgi"),
+    "lighttpd-spawn": ("lighttpd", "lighttpd"),
 }
 """The profiles whose folders say how, and the units of each one's front end and application server.
 
 Siblings share one with one of the others, and are asked less: test_siblings.py.
 """
 UNITS = {**SERVERS, **SIBLINGS}
-# Of each application server: flup's workers are forked by a third process.
-GENERATION = {"gunicorn": 2, "flup": 3, "apache2": 2, "uwsgi": 2}
+# Of each application server: flup's workers are forked by a third process, and lighttpd starts a fourth.
+GENERATION = {"gunicorn": 2, "flup": 3, "apache2": 2, "uwsgi": 2, "lighttpd": 4}
 WITH_SOCKET = [name for name, (_, app) in UNITS.items() if (ROOT / f"systemd/{app}.socket").exists()]
 FRESH = """
 FROM debian:{suite}-slim
@@ -70,6 +73,8 @@ RIGHTS = (
     f"--volume={next(p for p in (CGROUPS / 'unified', CGROUPS) if p.exists())}:{CGROUPS}",
 )
 CHECKOUT = "/root/flask"
+PATIENCE = 30
+"""Seconds for an answer: a busy machine may be loading the application anew."""
 STUDENT = {"nm": "Lovelace", "add": "St James's Square", "city": "London", "pin": "1"}
 
 
@@ -175,7 +180,8 @@ class Server:
             nonlocal found
             listed = self.run(f"ps -o pid=,user= -p $(paste -sd , /sys/fs/cgroup{group}/cgroup.procs)")
             owners = dict(line.split() for line in listed.splitlines())
-            found = {process for process, owner in owners.items() if owner == "app" and process != main}
+            user = "www-data" if self.app == "lighttpd" else "app"
+            found = {process for process, owner in owners.items() if owner == user and process != main}
             return len(found) == GENERATION[self.app]
 
         until(settled, "no process of an older generation is left", 60)
@@ -233,8 +239,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_site_is_there_after_at_most_twelve_commands(server: Server) -> None:
     assert len(block(f"{server.profile.front}/README.md", "Copy")) <= 12
-    assert requests.get(f"{server.base_url}application/hello", timeout=5).text == "Hello World"
-    assert f"Served by <b>{server.profile.front}</b>" in requests.get(server.base_url, timeout=5).text
+    assert hello(server) == "Hello World"
+    assert f"Served by <b>{server.profile.front}</b>" in requests.get(server.base_url, timeout=PATIENCE).text
     for unit in server.units:
         assert server.run(f"systemctl is-enabled {unit}").strip() == "enabled"
 
@@ -300,6 +306,32 @@ def test_socket_is_for_the_front_end_alone(server: Server) -> None:
     assert status.split()[1] == "0" * 16
 
 
+def blocks_nobody(server: Server, unit: str) -> bool:
+    """Return whether a process that asks the unit's socket for a connection, and comes too late, goes on."""
+    script = f"""
+        path=$(systemctl show {unit}.socket -P Listen | cut -d ' ' -f 1)
+        listening=$(awk -v path=$path '$8 == path && $4 == "00010000" {{print $7}}' /proc/net/unix)
+        cd /proc/$(systemctl show {unit}.service -P MainPID)
+        for number in $(ls fd); do
+            test "$(readlink fd/$number)" = "socket:[$listening]" || continue
+            awk '/^flags/ {{print $2}}' fdinfo/$number
+        done"""
+    flags = server.run(script).split()
+    assert flags, "it does not have the socket"
+    return all(int(found, 8) & os.O_NONBLOCK for found in flags)
+
+
+@with_socket
+def test_socket_blocks_no_process_after_a_reload(server: Server) -> None:
+    """What systemd starts at a reload changes nothing about it, as it does with a StandardInput=socket."""
+    assert blocks_nobody(server, server.app)
+    before = server.processes()
+    server.run(f"systemctl reload {server.app}")
+    assert blocks_nobody(server, server.app)
+    until(lambda: not before & server.processes(), "the old processes have ended", 40)
+    assert blocks_nobody(server, server.app)
+
+
 def test_application_is_of_its_own_user_and_has_no_right_of_roots(server: Server) -> None:
     for process in server.processes():
         status = server.run(f"cat /proc/{process}/status")
@@ -331,7 +363,7 @@ def test_log_is_rotated_and_goes_on(server: Server) -> None:
     log = f"/var/log/{server.front}/access.log"
 
     def told(request: str, file: str) -> bool:
-        requests.get(f"{server.base_url}application/hello?{request}", timeout=5)
+        requests.get(f"{server.base_url}application/hello?{request}", timeout=PATIENCE)
         lines = [json.loads(line) for line in server.run(f"cat {file}").splitlines()]
         return any(line["query"] == request for line in lines)
 
@@ -347,6 +379,40 @@ def test_log_is_rotated_and_goes_on(server: Server) -> None:
     assert '"before"' not in server.run(f"cat {log}")
 
 
+LOCK = """
+import sqlite3, time
+connection = sqlite3.connect("/var/lib/app/database.db", isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+open("/root/locked", "w").close()
+time.sleep(60)
+"""
+
+
+def test_F2_killed_process_has_its_request_told_of_and_is_replaced(server: Server) -> None:
+    """One that waits for the database."""
+    site = Site(server.base_url)
+    fields = STUDENT | {"csrf_token": site.token("/sqlite/enternew")}
+    before = server.processes()
+    server.run(f"rm -f /root/locked; nohup python3 -c '{LOCK}' >/root/nohup 2>&1 & echo $! >/root/locker")
+
+    def at_work() -> set[str]:
+        files = server.run(f"ls -l {' '.join(f'/proc/{process}/fd' for process in before)}")
+        found = re.findall(r"^/proc/(\d+)/fd:\n((?:.+\n)+)", files, re.M)
+        return {process for process, listed in found if "/var/lib/app/database.db\n" in listed}
+
+    try:
+        until(lambda: server.run("ls /root").split().count("locked") == 1, "the database is locked")
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(site.post, "/sqlite/addrec", data=fields, timeout=PATIENCE)
+            until(lambda: len(at_work()) == 1, "a process waits for the database")
+            server.run(f"kill -KILL {' '.join(at_work())}")
+        assert answer.result().status_code in {502, 503}
+        assert int(answer.result().headers["Retry-After"]) > 0
+    finally:
+        server.run("kill $(cat /root/locker)")
+        until(lambda: server.processes() - before != set(), "another takes its place")
+
+
 def test_reload_replaces_all_processes_and_fails_nobody(server: Server) -> None:
     before = server.processes()
     with visitors(server) as load:
@@ -357,8 +423,9 @@ def test_reload_replaces_all_processes_and_fails_nobody(server: Server) -> None:
         number = len(load.visits)
         until(lambda: len(load.visits) > number + 100, "visitors go on")
     assert load.failures == []
-    processes = {visit.process for visit in load.visits}
-    assert len(processes) > len(before)
+    processes = {str(visit.process) for visit in load.visits}
+    assert processes & before, "the old ones answered"
+    assert processes - before, "the new ones did"
 
 
 def test_front_end_is_reloaded_after_a_restart_too(server: Server) -> None:
@@ -389,7 +456,7 @@ def test_reload_of_code_that_cannot_be_loaded_is_refused(server: Server) -> None
     server.run("cp /srv/app/app/wsgi.py /root/wsgi.py && echo 'raise SystemExit(1)' >>/srv/app/app/wsgi.py")
     try:
         server.run(f"systemctl reload {server.app}", code=1)
-        assert requests.get(f"{server.base_url}application/hello", timeout=5).ok
+        assert hello(server) == "Hello World"
         assert server.processes() == before
     finally:
         server.run("cp /root/wsgi.py /srv/app/app/wsgi.py")
@@ -409,7 +476,7 @@ def deploy(server: Server, *options: str, code: int = 0) -> str:
 
 
 def hello(server: Server) -> str:
-    return requests.get(f"{server.base_url}application/hello", timeout=5).text
+    return requests.get(f"{server.base_url}application/hello", timeout=PATIENCE).text
 
 
 def test_new_code_is_deployed_and_taken_back_without_a_lost_request(server: Server) -> None:
@@ -716,11 +783,12 @@ def test_another_application_server_takes_gunicorns_place(server: Server, other:
         for line in lines:
             server.run(line.replace("waitress", other))
         server.until_it_answers()
-        assert other in requests.get(server.base_url, timeout=5).text
+        assert other in requests.get(server.base_url, timeout=PATIENCE).text
         said = server.run(f"systemd-analyze security --no-pager app@{other}.service")
         assert float(said.split("exposure level for")[1].split()[1]) <= 2.0
         with visitors(server) as load:
             server.run(f"systemd/deploy.sh app@{other}")
+            assert blocks_nobody(server, f"app@{other}")
             number = len(load.visits)
             until(lambda: len(load.visits) > number + 100, "visitors go on")
         assert load.failures == []
@@ -754,7 +822,7 @@ def test_what_is_exported_serves_its_names_alone(name: str, tmp_path: Path) -> N
         for line in (dest / "COMMANDS").read_text().splitlines():
             server.run(line)
         server.until_it_answers()
-        page = f"{server.tls_url}application/hello"
+        page, authority = f"{server.tls_url}application/hello", str(server.authority)
         for host, status in (("www.example.org", 200), ("example.org", 200), ("wwwxexample.org", 421)):
-            answer = requests.get(page, headers={"Host": host}, timeout=5, verify=str(server.authority))
+            answer = requests.get(page, headers={"Host": host}, timeout=PATIENCE, verify=authority)
             assert (host, answer.status_code) == (host, status)

@@ -28,14 +28,15 @@ def collected() -> list[Outcome]:
     command = [sys.executable, "-m", "pytest", "tests", "--collect-only", "-q", "--color=no"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
-    failing = {
-        (p, d.test.partition("[")[0]) for d in differences.declared() for p in PROFILES if d.concerns(p)
-    }
+    places = [*PROFILES, *(f"{name}{differences.SERVER}" for name in PROFILES)]
+    failing = {(p, d.test.partition("[")[0]) for d in differences.declared() for p in places if d.concerns(p)}
     found = []
     named = "|".join(sorted(PROFILES, key=len, reverse=True))  # nginx-fastcgi is not nginx
-    for test, row, parameters in re.findall(r"::(test_([A-Z]\d)_\w+)\[(.*)\]$", done.stdout, re.M):
+    tests = re.findall(r"^(.*)::(test_([A-Z]\d)_\w+)\[(.*)\]$", done.stdout, re.M)
+    for file, test, row, parameters in tests:
+        where = differences.SERVER if file == "tests/host/test_debian.py" else ""
         for profile in set(re.findall(rf"(?<=-)(?:{named})(?=-)", f"-{parameters}-")):
-            found.append(Outcome(row, test, profile, (profile, test) in failing))
+            found.append(Outcome(row, test, profile + where, (profile + where, test) in failing))
     return found
 
 
@@ -56,6 +57,20 @@ def test_page_has_a_mark_or_a_reason_for_each_row_and_profile() -> None:
     assert '1. <a id="1"></a>It says 400. [↗](https://example.org)' in page
 
 
+ON_SERVERS = [
+    Outcome("L1", "test_L1_z", "nginx@debian", failed=False),
+    Outcome("L1", "test_L1_z", "dev@debian", failed=True),
+]
+OF_A_SERVER = Difference("dev@debian", "L1", "test_L1_z", "Its server is older.", "https://example.org")
+
+
+def test_what_differs_on_a_server_stands_below_the_table() -> None:
+    page, found = differences.page(ROWS, [KNOWN, OF_A_SERVER], PASSED + FAILED + ON_SERVERS, ["nginx", "dev"])
+    assert found == []
+    assert "| L1 | large bodies | ✓ | ✓ |" in page
+    assert page.endswith("- L1, `dev`: Its server is older. [↗](https://example.org)\n")
+
+
 @pytest.mark.parametrize(
     ("known", "found", "problem"),
     [
@@ -63,6 +78,8 @@ def test_page_has_a_mark_or_a_reason_for_each_row_and_profile() -> None:
         ([], PASSED[1:], "L1: nginx did not run test_L1_x"),
         ([], PASSED + FAILED, "L2: test_L2_y failed in nginx"),
         ([KNOWN], PASSED, "nothing like Difference(where='nginx', row='L2'"),
+        ([], PASSED + ON_SERVERS, "L1: test_L1_z failed in dev@debian"),
+        ([OF_A_SERVER], PASSED + ON_SERVERS[:1], "nothing like Difference(where='dev@debian'"),
         ([Difference("dev", "L1", "", "It need not.", "https://example.org")], PASSED, "nothing like"),
     ],
 )

@@ -11,9 +11,11 @@ from functools import partial
 import pytest
 import requests
 
+from tests.faults import visitors
 from tests.host import test_debian
 from tests.host.test_debian import (
     HELLO,
+    PATIENCE,
     SIBLINGS,
     Server,
     as_readme_says,
@@ -46,9 +48,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield one
 
 
-@pytest.mark.parametrize(
-    "server", ["apache-gunicorn", "apache-fastcgi", "lighttpd-gunicorn"], indirect=True, scope="module"
-)
+OTHERS = [name for name, (front, _) in SIBLINGS.items() if front != "nginx"]
+
+
+@pytest.mark.parametrize("server", OTHERS, indirect=True, scope="module")
 def test_challenge_of_acme_is_the_front_ends_to_answer(server: Server) -> None:
     """By what README of the sibling says, and what differs; test_debian.py has certbot ask for more."""
     front = server.profile.front
@@ -57,7 +60,24 @@ def test_challenge_of_acme_is_the_front_ends_to_answer(server: Server) -> None:
         server.run(line)
     path = ".well-known/acme-challenge/token"
     server.run(f"install -D --mode 0644 /dev/stdin /var/www/acme/{path} <<<challenge")
-    until(lambda: requests.get(f"{server.base_url}{path}", timeout=5).text == "challenge\n", "it answers", 60)
+
+    def answered() -> bool:
+        return requests.get(f"{server.base_url}{path}", timeout=PATIENCE).text == "challenge\n"
+
+    until(answered, "it answers", 60)
+
+
+@pytest.mark.parametrize("server", ["lighttpd-spawn"], indirect=True, scope="module")
+def test_new_code_is_taken_where_the_front_end_starts_the_application(server: Server) -> None:
+    """By README's line: lighttpd goes on, and so does the process that lighttpd started."""
+    _, line = blocks("lighttpd-spawn/README.md", "Check and reload")
+    before = server.processes()
+    with visitors(server) as load:
+        server.run(line)
+        until(lambda: len(before & server.processes()) == 1, "all but that one are replaced", 40)
+        number = len(load.visits)
+        until(lambda: len(load.visits) > number + 100, "visitors go on")
+    assert load.failures == []
 
 
 @pytest.mark.parametrize("server", ["uwsgi"], indirect=True, scope="module")
@@ -66,6 +86,7 @@ def test_challenge_of_acme_is_the_front_ends_to_answer(server: Server) -> None:
     [
         partial(test_debian.test_unit_is_hardened, unit="its own"),
         test_debian.test_socket_is_for_the_front_end_alone,
+        test_debian.test_socket_blocks_no_process_after_a_reload,
         test_debian.test_application_is_of_its_own_user_and_has_no_right_of_roots,
         test_debian.test_secret_is_in_no_environment_and_for_nobody_else,
         test_debian.test_restart_of_the_application_keeps_visitors_waiting_alone,

@@ -13,7 +13,7 @@ import requests
 
 from tests import differences
 from tests.faults import visitors
-from tests.host.test_debian import CHECKOUT, Server, checkout, fresh
+from tests.host.test_debian import CHECKOUT, PATIENCE, Server, checkout, fresh
 from tests.profiles import PROFILES, ROOT
 from tests.stacks import until
 from tests.verify.command import run as verify
@@ -104,7 +104,8 @@ def state(server: Server) -> str:
 
 def is_the_sites(server: Server, name: str) -> bool:
     page = f"{server.base_url}application/hello"
-    return requests.get(page, headers={"Host": name}, timeout=5, allow_redirects=False).status_code != 421
+    answer = requests.get(page, headers={"Host": name}, timeout=PATIENCE, allow_redirects=False)
+    return answer.status_code != 421
 
 
 def upgrade(server: Server, *, back: bool = False, code: int = 0) -> str:
