@@ -198,6 +198,8 @@ class Supervisor:
         self.again_at = 0.0  # when a worker may be forked, or a generation loaded
         self.status: int | None = None  # of this process, once it is to end
         self.selector = selectors.DefaultSelector()
+        # Taken out, as it is nobody else's: sd_notify(3).
+        self.systemd = os.environ.pop("NOTIFY_SOCKET", None)
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status."""
@@ -257,9 +259,13 @@ class Supervisor:
     def put_in_service(self, generation: Generation) -> None:
         """Have the generation serve in place of the one that does."""
         self.retire(self.serving)
-        self.serving, self.loading, self.started = generation, None, True
+        self.serving, self.loading = generation, None
         while len(generation.workers) < self.processes:
             self.fork(generation)
+        if not self.started and self.systemd:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+                systemd.sendto(b"READY=1", self.systemd)
+        self.started = True
         where = self.listener.getsockname()
         log.info("%d workers with %d threads serve %s", self.processes, self.threads, where)
 

@@ -230,6 +230,25 @@ def test_socket_that_was_opened_by_others_is_served_and_left_to_them(server: Ser
     assert server.socket.exists()
 
 
+def test_systemd_is_told_once_the_application_serves(server: Server, systemd: socket.socket) -> None:
+    """Type=notify: not while it loads, and not again at a reload."""
+    server.install(APPLICATION + "\n(here / 'one').touch(); until('release')\n")
+    server.start()
+    server.appears("one")
+    systemd.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        systemd.recv(64)
+    server.touch("release")
+    systemd.settimeout(10)
+    assert systemd.recv(64) == b"READY=1"
+    server.write(version="second")
+    server.process.send_signal(signal.SIGHUP)
+    server.answers("second")
+    systemd.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        systemd.recv(64)
+
+
 @pytest.mark.parametrize(("options", "number"), [(["--stdin"], 0), (["--fd", "3"], 3)])
 def test_file_descriptor_that_is_no_socket_is_refused(
     server: Server, options: list[str], number: int

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,16 +103,6 @@ def test_httpd_that_ends_by_itself_has_said_why(tmp_path: Path) -> None:
     assert [json.loads(line)["message"] for line in said.splitlines()] == [
         f"(98)Address already in use {number}" for number in range(500)
     ]
-
-
-@pytest.fixture
-def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """Return the socket on which systemd is told (Type=notify)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(10)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        yield listening
 
 
 def test_systemd_is_told_once_it_serves(tmp_path: Path, systemd: socket.socket) -> None:

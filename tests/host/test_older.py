@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import differences
-from tests.host.test_debian import OLD, SERVERS, Server, block, checkout, deploy, fresh
+from tests.host.debian import OLD, SERVERS, Server, block, checkout, deploy, fresh
 from tests.profiles import PROFILES, ROOT
 from tests.verify.command import run as verify
 from verify.check import CHECKS

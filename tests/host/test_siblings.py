@@ -13,13 +13,8 @@ import requests
 
 from tests.faults import visitors
 from tests.host import test_debian
+from tests.host.debian import HELLO, PATIENCE, SIBLINGS, Server, as_readme_says, blocks
 from tests.host.test_debian import (
-    HELLO,
-    PATIENCE,
-    SIBLINGS,
-    Server,
-    as_readme_says,
-    blocks,
     test_after_a_reboot_all_is_back_by_itself,
     test_contract_holds_but_where_differences_are_published,
     test_files_are_those_of_the_folder,

@@ -13,7 +13,7 @@ import requests
 
 from tests import differences
 from tests.faults import visitors
-from tests.host.test_debian import CHECKOUT, PATIENCE, Server, checkout, fresh
+from tests.host.debian import CHECKOUT, PATIENCE, Server, checkout, fresh
 from tests.profiles import PROFILES, ROOT
 from tests.stacks import until
 from tests.verify.command import run as verify
