@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def followed(
 ) -> dict[str, Any] | int:
     """Do the work behind a bar; return what it found, or how to exit where it did not come to its end."""
     results.parent.mkdir(exist_ok=True)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has what it starts with & ignore the first
+        signal.signal(number, signal.default_int_handler)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -100,7 +100,9 @@ if [[ " ${wanted[*]} " = *' migrate '* ]]; then
     if ! "${compose[@]}" --profile "$profile" up --detach --no-deps migrate 2>"$scratch/error" ||
         [ "$(docker wait "$STACK-migrate-1")" != 0 ]; then
         docker compose --profile "$profile" logs --no-log-prefix --tail 5 migrate >&2 || true
-        [ -n "$(containers)" ] || remove_all
+        # For a moment after its end Docker may still list the step itself.
+        running=$(containers | grep -vx migrate || true)
+        [ -n "$running" ] || remove_all
         reason=$(tail -n 1 "$scratch/error")
         die "$profile did not start: ${reason:-the step of its schema failed, see the lines above}. Nothing that runs was changed."
     fi

@@ -417,13 +417,16 @@ def test_page_of_a_run_tells_what_is_gained_over_plain_configurations() -> None:
     assert f"| `nginx` | {half} | {half} | {quarter} | {quarter} | {quarter} |" in report.markdown(run)
 
 
-def test_an_interrupted_run_leaves_its_figures_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_its_figures_and_nothing_else(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     results = tmp_path / "bench.json"
     running = bench(results, "dev")
     try:
         until(lambda: results.exists() and json.loads(results.read_text())["rows"], "the first figures", 200)
     finally:
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         said, _ = running.communicate(timeout=120)
     assert running.returncode == 130, said
     assert "Interrupted" in said

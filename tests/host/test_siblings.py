@@ -5,6 +5,7 @@ What is of the front end or of the application server alone is asked there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -60,6 +61,17 @@ def test_challenge_of_acme_is_the_front_ends_to_answer(server: Server) -> None:
         return requests.get(f"{server.base_url}{path}", timeout=PATIENCE).text == "challenge\n"
 
     until(answered, "it answers", 60)
+
+
+@pytest.mark.parametrize("server", ["lighttpd-spawn"], indirect=True, scope="module")
+def test_front_end_that_starts_the_application_is_hardened_for_both(server: Server) -> None:
+    test_debian.test_unit_is_hardened(server, "its own")
+    group = server.run("systemctl show lighttpd -P ControlGroup").strip()
+    owners = server.run(f"ps -o user= -p $(paste -sd , /sys/fs/cgroup{group}/cgroup.procs)")
+    assert {*owners.split()} == {"www-data"}
+    lines = server.run("journalctl -u lighttpd -o cat _COMM=app.fcgi").splitlines()
+    assert lines
+    assert all("message" in json.loads(line) for line in lines)
 
 
 @pytest.mark.parametrize("server", ["lighttpd-spawn"], indirect=True, scope="module")
