@@ -13,6 +13,7 @@ from docker.models.containers import Container
 
 import docker
 from bench.load import output
+from tests.inside import run_inside
 
 # What Debian and pip have installed, by the names that a reader looks for.
 VERSIONS = r"""
@@ -104,7 +105,6 @@ def versions(containers: Iterable[Container]) -> dict[str, str]:
     """Return the versions of the servers and of what they run, by name."""
     found: dict[str, str] = {}
     for container in containers:
-        said = container.exec_run(["sh", "-c", VERSIONS], stderr=False).output
-        assert isinstance(said, bytes)  # noqa: S101  not a stream
+        said = run_inside(container, ["sh", "-c", VERSIONS], stderr=False)[1]
         found |= dict(NAMED.findall(said.decode()))
     return found

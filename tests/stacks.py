@@ -24,6 +24,7 @@ from docker.models.containers import Container
 from docker.models.images import Image
 
 import docker
+from tests.inside import run_inside
 from tests.profiles import PROFILES, ROOT, Profile
 from tests.site import Site
 
@@ -248,9 +249,7 @@ class Stack:
 
     def attempt(self, container: Container, *command: str) -> tuple[int, str]:
         """Run a command in a container; returns its exit code and output."""
-        code, output = container.exec_run(list(command))
-        assert isinstance(code, int)
-        assert isinstance(output, bytes)
+        code, output = run_inside(container, command)
         return code, output.decode(errors="replace")
 
     def execute(self, container: Container, *command: str) -> str:

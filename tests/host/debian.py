@@ -19,6 +19,7 @@ import requests
 from docker.models.containers import Container
 
 import docker
+from tests.inside import run_inside
 from tests.profiles import PROFILES, ROOT, Profile
 from tests.stacks import copy_of_repository, free_port, until
 
@@ -47,9 +48,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends systemd systemd
 STOPSIGNAL SIGRTMIN+3
 CMD ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 """
+"""No module can be loaded. Mounts are seen by all, as on a machine; those in a container are not."""
 NEW, OLD = "trixie", "bookworm"
 """Debian 13 and 12."""
-"""No module can be loaded. Mounts are seen by all, as on a machine; those in a container are not."""
 CGROUPS = Path("/sys/fs/cgroup")
 # All that this kernel lets a container have: systemd makes namespaces and control groups for its services.
 RIGHTS = (
@@ -108,10 +109,11 @@ class Server:
 
     def run(self, command: str, *, code: int = 0) -> str:
         """Run a command as root in the checkout; return what it says. It ends as expected."""
-        found, said = self.container.exec_run(["bash", "-c", command], workdir=CHECKOUT, environment=mirror())
-        assert isinstance(said, bytes)
+        found, said = run_inside(
+            self.container, ["bash", "-c", command], workdir=CHECKOUT, environment=mirror()
+        )
         if found != code:
-            journal = self.container.exec_run(["journalctl", "--lines", "40", "--output", "cat"])[1]
+            journal = run_inside(self.container, ["journalctl", "--lines", "40", "--output", "cat"])[1]
             pytest.fail(f"{command}: {found}\n{said.decode()}\n{journal!r}")
         return said.decode()
 
@@ -119,7 +121,7 @@ class Server:
         """Wait until systemd has started all that it should."""
 
         def started() -> bool:
-            _, said = self.container.exec_run(["systemctl", "is-system-running"])
+            _, said = run_inside(self.container, ["systemctl", "is-system-running"])
             return said in {b"running\n", b"degraded\n"}
 
         until(started, "systemd has started all", 60)
@@ -216,6 +218,7 @@ def as_readme_says(name: str, folder: Path) -> Iterator[Server]:
 
 
 HELLO = "app/guide/application.py"
+"""Where the application says what `hello` reads."""
 
 
 def deploy(server: Server, *options: str, code: int = 0) -> str:
@@ -229,4 +232,5 @@ def deploy(server: Server, *options: str, code: int = 0) -> str:
 
 
 def hello(server: Server) -> str:
+    """Return what the application's first page says."""
     return requests.get(f"{server.base_url}application/hello", timeout=PATIENCE).text

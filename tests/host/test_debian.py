@@ -222,8 +222,9 @@ def test_F2_killed_process_has_its_request_told_of_and_is_replaced(server: Serve
         until(lambda: server.run("ls /root").split().count("locked") == 1, "the database is locked")
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(site.post, "/sqlite/addrec", data=fields, timeout=PATIENCE)
-            until(lambda: len(at_work()) == 1, "a process waits for the database")
-            server.run(f"kill -KILL {' '.join(at_work())}")
+            until(lambda: bool(at_work()), "a process waits for the database")
+            (victim,) = at_work()
+            server.run(f"kill -KILL {victim}")
         assert answer.result().status_code in {502, 503}
         assert int(answer.result().headers["Retry-After"]) > 0
     finally:

@@ -16,6 +16,7 @@ import pytest
 from docker.models.containers import Container
 
 import docker
+from tests.inside import run_inside
 from tests.profiles import ROOT
 
 pytestmark = pytest.mark.xdist_group("host")
@@ -44,9 +45,7 @@ def machine() -> Iterator[Callable[..., Container]]:
 
 
 def run(container: Container, command: str = ENGINE, **options: Any) -> tuple[int, str]:
-    code, output = container.exec_run(["bash", "-c", command], **options)
-    assert isinstance(code, int)
-    assert isinstance(output, bytes)
+    code, output = run_inside(container, ["bash", "-c", command], **options)
     return code, output.decode()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import docker
+from tests.inside import run_inside
 from tests.stacks import free_port, until
 from tests.verify.command import run
 
@@ -60,7 +61,7 @@ def plain(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     )
     try:
         listening = ["sh", "-c", "grep -q :0050 /proc/net/tcp*"]
-        until(lambda: server.exec_run(listening)[0] == 0, f"{name} listens")
+        until(lambda: run_inside(server, listening)[0] == 0, f"{name} listens")
         yield name, f"http://127.0.0.1:{port}/"
     finally:
         server.remove(force=True, v=True)

@@ -16,6 +16,7 @@ from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 from tests.echo import Echo, echo
+from tests.inside import run_inside
 from tests.profiles import PRODUCTION
 from tests.stacks import Stack, until
 from tests.wire import Place, request
@@ -55,9 +56,8 @@ def neighbour(stack: Stack) -> Iterator[Container]:
 
 def ask(neighbour: Container, url: str, *lines: str) -> tuple[str, dict[str, object]]:
     """Have the neighbour ask for the echo; return its own address there, and what the app saw."""
-    code, output = neighbour.exec_run(["python3", "-c", NEIGHBOUR, url, *lines])
+    code, output = run_inside(neighbour, ["python3", "-c", NEIGHBOUR, url, *lines])
     assert code == 0, output
-    assert isinstance(output, bytes)
     own, seen = json.loads(output)
     return own, seen
 
