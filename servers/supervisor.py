@@ -411,7 +411,7 @@ def main(
     where.add_argument(
         "--fd", type=int, help="the socket is this file descriptor; the first of systemd's is 3"
     )
-    # FCGI_LISTENSOCK_FILENO. Not from systemd, which has it block for whatever it starts at a reload.
+    # FCGI_LISTENSOCK_FILENO, as lighttpd starts a server. Units copied earlier say so, too: see flup.service.
     where.add_argument(
         "--stdin", dest="fd", action="store_const", const=0, help="the socket is standard input"
     )

@@ -29,6 +29,8 @@ case $(paths '[^,]*') in
 esac
 app=$(paths 'systemd\/[a-z]*\.service' | sed 's:.*/::; s:\.service$::')
 readonly home=/srv/app mode profile front app=${app:-$front}
+[ "$app" != lighttpd ] || # it starts the application: there is none that deploy.sh could put new code in service with
+    die "$profile cannot be upgraded in one step. Copy the files that changed, as its README says, and restart lighttpd."
 # What an upgrade replaced, and what the one that runs is about to.
 readonly kept=$home/upgraded coming=$home/upgrading
 [ "$(id -u)" -eq 0 ] || die "this needs root: sudo $0 $*"

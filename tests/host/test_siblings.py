@@ -75,6 +75,16 @@ def test_front_end_that_starts_the_application_is_hardened_for_both(server: Serv
 
 
 @pytest.mark.parametrize("server", ["lighttpd-spawn"], indirect=True, scope="module")
+@pytest.mark.parametrize("command", ["upgrade.sh lighttpd-spawn", "deploy.sh lighttpd"])
+def test_what_needs_a_unit_of_the_applications_is_refused(server: Server, command: str) -> None:
+    before = server.run("systemctl show lighttpd -P ActiveEnterTimestamp -P MainPID")
+    said = server.run(f"systemd/{command} 2>&1", code=1)
+    assert said.startswith("error: ")
+    assert len(said.splitlines()) == 1
+    assert server.run("systemctl show lighttpd -P ActiveEnterTimestamp -P MainPID") == before
+
+
+@pytest.mark.parametrize("server", ["lighttpd-spawn"], indirect=True, scope="module")
 def test_new_code_is_taken_where_the_front_end_starts_the_application(server: Server) -> None:
     """By README's line: lighttpd goes on, and so does the process that lighttpd started."""
     _, line = blocks("lighttpd-spawn/README.md", "Check and reload")

@@ -44,16 +44,16 @@ def replaced(stack: Stack, folder: str, pattern: str, new: str) -> Iterator[None
     try:
         for file, text in broken.items():
             file.write_text(text, encoding="utf-8")
-        restart(stack)
+        restart(stack, sound=False)
         yield
     finally:
         for file, text in sound.items():
             file.write_text(text, encoding="utf-8")
-        restart(stack)
+        restart(stack, sound=True)
 
 
-def restart(stack: Stack) -> None:
-    """Restart past `make reload`, which would refuse; wait until something answers, or does not start."""
+def restart(stack: Stack, *, sound: bool) -> None:
+    """Restart past `make reload`, which would refuse; wait until something answers, or cannot start."""
     for container in {stack.front, stack.app}:
         container.restart(timeout=5)
 
@@ -62,6 +62,7 @@ def restart(stack: Stack) -> None:
         try:
             return "HTTP/" in stack.attempt(stack.front, *command)[1]
         except APIError:  # it does not run: Docker starts it again and again
+            assert not sound
             return True
 
     until(is_known, "the front end answers, be it an error")
