@@ -42,7 +42,7 @@ smoke: known-profile ## Check the running PROFILE in seconds; JUnit goes to resu
 	@.venv/bin/pytest -q --maxfail 10 --tb short tests/contract --profiles $(PROFILE) --base-url http://127.0.0.1:$${PORT:-8080} \
 	  --junitxml results/smoke-$(PROFILE).xml
 
-test: known-profile ## Set up everything and test every profile (or one: PROFILE=apache)
+test: known-profile ## Set up everything and test all (or what is of one profile: PROFILE=apache)
 	@tests/test.sh $(CHOSEN)
 
 test-host: known-profile ## Run PROFILE's README on a fresh Debian with systemd, and test what comes of it

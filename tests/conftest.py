@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--base-url", help="test the site at this address instead of starting stacks")
     parser.addoption("--attach", help="the file of a stack that runs already (tests/prove_config.py)")
+    parser.addoption(
+        "--of", choices=("profiles", "none"), help="only tests of the chosen profiles, or of none"
+    )
     parser.addoption("--profiles", default=",".join(PROFILES), help="the profiles to test, by comma")
 
 
@@ -95,8 +98,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return True
 
     kept = in_order(filter(is_meant, items))
-    if config.getoption("--attach"):  # the rest asks nothing of the stack that is there
-        kept = [item for item in kept if "profile" in getattr(item, "fixturenames", ())]
+    # A stack that is there is asked nothing by the tests of no profile.
+    only = "profiles" if config.getoption("--attach") else config.getoption("--of")
+    if only:
+        kept = [
+            item for item in kept if ("profile" in getattr(item, "fixturenames", ())) == (only == "profiles")
+        ]
     left_out = set(items).difference(kept)
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = kept

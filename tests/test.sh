@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 
 # PROFILE=x of the command line is this run's: the make of a test would take it in place of its own.
 unset MAKEFLAGS MAKEOVERRIDES MFLAGS
+# Where a machine sets this, each process of pytest would compile all tests and packages anew.
+unset PYTHONDONTWRITEBYTECODE
 
 docker/engine.sh
 docker/base-image.sh
@@ -17,17 +19,17 @@ docker/certs.sh
 tests/lint.sh "$@"
 say "Testing $*"
 names=$(IFS=, && echo "$*")
-# What is of no profile (tests/host, tests/verify) is tested with all of them.
-tests=(tests)
-[ $# -gt 1 ] || tests=(tests/app tests/contract tests/stack tests/browser)
+# What is of no profile (the application itself, `make`, the host) is tested with all of them.
+of=()
+[ $# -gt 1 ] || of=(--of profiles)
 left_behind() {
     docker ps --all --quiet --filter name=test- && docker volume ls --quiet --filter name=test- &&
         docker network ls --quiet --filter name=test-
 }
 before=$(left_behind)
-.venv/bin/pytest "${tests[@]}" --profiles "$names" -m alone --junitxml results/alone.xml
+.venv/bin/pytest tests "${of[@]}" --profiles "$names" -m alone --junitxml results/alone.xml
 # Four stacks at a time, though two cores: much of it waits. A group of tests (xdist_group) shares a stack.
-.venv/bin/pytest "${tests[@]}" --profiles "$names" -m "not alone" --numprocesses 4 --dist loadgroup --no-loadscope-reorder --junitxml results/test.xml
+.venv/bin/pytest tests "${of[@]}" --profiles "$names" -m "not alone" --numprocesses 4 --dist loadgroup --no-loadscope-reorder --junitxml results/test.xml
 .venv/bin/python -m tests.faults results/alone.xml results/test.xml
 # What all profiles do is known when all were tested.
 if [ "$*" = "$(tail -n +2 profiles.csv | cut -d, -f1 | paste -sd ' ')" ]; then

@@ -68,6 +68,7 @@ def test_workflow_tests_every_profile_with_the_same_command() -> None:
     assert "run: tail -n +2 profiles.csv | jq" in workflow
     assert "profile: ${{ fromJSON(needs.profiles.outputs.names) }}" in workflow
     assert "make test PROFILE=${{ matrix.profile }}" in workflow
+    assert "pytest tests --of none " in workflow, "a run of one profile leaves that out"
 
 
 @pytest.mark.parametrize(("fails", "status"), [("test", 1), ("bench-check", 0), ("nothing", 0)])

@@ -47,11 +47,28 @@ def test_run_asks(file: str, profiles: str, asked: set[str]) -> None:
     assert set(re.findall(rf"(?<=[\[-])(?:{names})(?=[\]-])", done.stdout)) == asked, done.stdout
 
 
-def test_make_within_a_test_is_not_given_the_profile_of_the_run(tmp_path: Path) -> None:
-    """`make test PROFILE=x` tells its own tests of x, and not, by MAKEFLAGS, the make that a test runs."""
-    folder = copy_of_repository(tmp_path)
+def collected(*arguments: str) -> set[str]:
+    """Return the tests that a run would ask."""
+    command = [sys.executable, "-m", "pytest", *arguments, "--profiles", "nginx", "--collect-only", "-q"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(re.findall(r"^tests/\S+::.*$", done.stdout, re.M))
+
+
+def test_run_of_profiles_and_run_of_none_ask_all_between_them() -> None:
+    files = ("tests/app/test_sqlite.py", "tests/stack/test_reload.py", SERVER)
+    of_profiles, of_none = (collected(*files, "--of", kind) for kind in ("profiles", "none"))
+    assert of_profiles
+    assert of_none
+    assert not of_profiles & of_none
+    assert of_profiles | of_none == collected(*files)
+    assert all("nginx" in test for test in of_profiles)
+    assert not any("nginx" in test for test in of_none)
+
+
+def make_test(folder: Path, pytest_: str, *arguments: str) -> str:
+    """Run `make test` where every step but it is empty, and pytest is the given script; what it said."""
+    copy_of_repository(folder)
     (folder / ".venv").unlink()
-    (folder / "inner.mk").write_text('PROFILE ?= the test\'s own\nshow: ; @echo "profile: $(PROFILE)"\n')
     steps = ("docker/engine.sh", "docker/base-image.sh", "docker/secrets.sh", "docker/images.sh")
     for name in (
         *steps,
@@ -59,16 +76,32 @@ def test_make_within_a_test_is_not_given_the_profile_of_the_run(tmp_path: Path) 
         "tests/setup.sh",
         "tests/lint.sh",
         ".venv/bin/python",
+        ".venv/bin/pytest",
         "bin/docker",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).write_text(f"#!/bin/sh\n{pytest_ if name.endswith('pytest') else ''}\n")
         (folder / name).chmod(0o755)
-    pytest_ = folder / ".venv/bin/pytest"
-    pytest_.write_text("#!/bin/sh\nexec env -u PROFILE make --no-print-directory -f inner.mk show\n")
-    pytest_.chmod(0o755)
     done = subprocess.run(
-        ["make", "test", "PROFILE=waitress"], cwd=folder, check=True, capture_output=True, text=True,
-        env=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}"},
+        ["make", "test", *arguments], cwd=folder, check=True, capture_output=True, text=True,
+        env=os.environ | {"PATH": f"{folder}/bin:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
-    assert done.stdout.count("profile: the test's own") == 2, done.stdout
+    return done.stdout
+
+
+def test_make_within_a_test_is_not_given_the_profile_of_the_run(tmp_path: Path) -> None:
+    """`make test PROFILE=x` tells its own tests of x, and not, by MAKEFLAGS, the make that a test runs."""
+    (tmp_path / "inner.mk").write_text('PROFILE ?= the test\'s own\nshow: ; @echo "profile: $(PROFILE)"\n')
+    inner = "exec env -u PROFILE make --no-print-directory -f inner.mk show"
+    assert make_test(tmp_path, inner, "PROFILE=waitress").count("profile: the test's own") == 2
+
+
+@pytest.mark.parametrize(("arguments", "of"), [(["PROFILE=waitress"], " --of profiles"), ([], "")])
+def test_run_of_one_profile_leaves_out_what_is_of_none(tmp_path: Path, arguments: list[str], of: str) -> None:
+    said = make_test(tmp_path, 'echo "pytest $*"', *arguments)
+    assert said.count(f"pytest tests{of} --profiles ") == 2, said
+
+
+def test_run_keeps_what_python_compiled(tmp_path: Path) -> None:
+    said = make_test(tmp_path, 'echo "unwritten: ${PYTHONDONTWRITEBYTECODE-no}"', "PROFILE=waitress")
+    assert said.count("unwritten: no\n") == 2, said
