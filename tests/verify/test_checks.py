@@ -115,6 +115,11 @@ def test_server_that_keeps_the_contract_passes(serve: Callable[..., Server]) -> 
     assert [outcome.check.row for outcome in outcomes if outcome.reason] == ["R3"]
 
 
+def test_slow_clients_are_not_blamed_for_a_slow_site(serve: Callable[..., Server]) -> None:
+    (check,) = [check for check in CHECKS if check.name == "slow_clients"]
+    assert carry_out(check, visit(serve(at_once=0, head_time=5))).state == "holds"
+
+
 @pytest.mark.parametrize(
     ("check", "behaviour", "words"),
     [
