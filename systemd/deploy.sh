@@ -65,6 +65,8 @@ if ! install_packages $home/coming || ! starts; then
     install_packages $home
     die "the new code does not start (see above), and was not put in service: what served still does."
 fi
+main=$(systemctl show "$unit" -P MainPID)
+before=$(cat "/proc/$main/task/$main/children" 2>/dev/null || true)
 exchange
 if ! systemctl reload "$unit"; then
     exchange
@@ -74,4 +76,13 @@ if ! systemctl reload "$unit"; then
 fi
 rm -rf $home/previous
 mv $home/coming $home/previous
+# A reload returns while processes with the code before still answer; they leave as they have ended what they began.
+deadline=$((SECONDS + 60))
+for process in $before; do
+    while [ -d "/proc/$process" ]; do
+        [ $SECONDS -lt $deadline ] || break 2
+        sleep 0.1
+    done
+done
+[ $SECONDS -lt $deadline ] || echo "note: after a minute, processes with the code before still end what they began."
 echo "The code is in service. To take it back: systemd/deploy.sh --back $unit"
