@@ -3,7 +3,9 @@
 An argument is the process id of its master; without one that stands in `/run/app/uwsgi.pid`. Exits with a
 sentence where a process still has the old after `PATIENCE`.
 
-uWSGI passes over a request to reload while it is at one, so that the newest code would not come into service.
+uWSGI passes over a request to reload while it is at one, so that the newest code would not come into service:
+it is asked again, but no more often than it must. At a signal its master writes to the log; where it was just
+writing there, both wait for one lock for ever.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from pathlib import Path
 
 PATIENCE = 90
 """Seconds: each of two processes may take 25 to finish (`worker-reload-mercy`), and loads the application."""
+STALL = 3
+"""Seconds without a change, after which uWSGI is asked again."""
 
 
 def main() -> None:
@@ -25,11 +29,18 @@ def main() -> None:
     master = int(given[0])
     children = Path(f"/proc/{master}/task/{master}/children")
     old = set(children.read_text(encoding="ascii").split())
-    while old & set(children.read_text(encoding="ascii").split()):
-        if time.monotonic() > deadline:
+    left, asked = old, -float(STALL)
+    while left:
+        now = time.monotonic()
+        if now > deadline:
             sys.exit(f"error: uWSGI still has old code after {PATIENCE} s; look at its log, and restart it.")
-        os.kill(master, signal.SIGHUP)
-        time.sleep(1)
+        if now > asked + STALL:
+            os.kill(master, signal.SIGHUP)
+            asked = now
+        time.sleep(0.2)
+        before, left = left, old & set(children.read_text(encoding="ascii").split())
+        if left != before:
+            asked = time.monotonic()
 
 
 if __name__ == "__main__":
