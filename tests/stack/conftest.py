@@ -17,10 +17,21 @@ def place(stack: Stack, request: pytest.FixtureRequest) -> Place:
     return Place(stack.tls_url, stack.authority) if request.param == "tls" else Place(stack.base_url)
 
 
+# Uploads and the application's temporary files have a little memory, so that they are full soon.
+SMALL_DISK = """
+services:
+  {service}:
+    tmpfs: ["/var/lib/app/uploads:uid=10001,gid=10001,size=3m", "/tmp:mode=1777,size=8m"]
+"""
+
+
 @pytest.fixture(scope="session")
 def editable(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Start a stack from a checkout of its own, which a test may edit, stop and replace."""
+    """Start a stack that a test may edit, stop and replace: from a checkout of its own, with a small disk."""
     stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(profile)), mail=False)
+    override = stack.folder / "small-disk.yaml"
+    override.write_text(SMALL_DISK.format(service=stack.profile.app_service), encoding="utf-8")
+    stack.compose_files.append(override.name)
     try:
         stack.up()
         yield stack

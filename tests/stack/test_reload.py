@@ -129,7 +129,11 @@ def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, no
 
 @pytest.mark.production
 @pytest.mark.front_end
-def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
+def test_F3_reload_takes_new_configuration_and_a_new_certificate_into_service_and_fails_nobody(
+    stack: Stack, note: Note
+) -> None:
+    """One after the other: a renewed certificate comes without a change of the configuration."""
+
     def upload() -> int:
         line = "POST /test/echo HTTP/1.1"
         asked = request(line, "Host: localhost", f"Content-Length: {2 * 1024 * 1024}", "Expect: 100-continue")
@@ -138,6 +142,10 @@ def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: 
             answer = wire.answer("POST")
             assert answer
             return answer.status
+
+    def certificate() -> bytes | None:
+        with Place(stack.tls_url, stack.authority).connect() as wire:
+            return wire.socket.getpeercert(binary_form=True)  # type: ignore[attr-defined,no-any-return]
 
     assert upload() == 100
     sound = {}
@@ -148,9 +156,15 @@ def test_F3_reload_takes_new_configuration_into_service_and_fails_nobody(stack: 
             sound[file] = text
             file.write_text(new, encoding="utf-8")
     assert len(sound) == 1
-    with reload_that_fails_nobody(stack, note, "F3 reload: new configuration") as reload:
+    old = certificate()
+    with reload_that_fails_nobody(stack, note, "F3 reload: new configuration, new certificate") as reload:
         reload()
         until(lambda: {upload() for _ in range(20)} == {413}, "the smaller limit holds")
+        assert certificate() == old
+        (stack.folder / "certs/site/fullchain.pem").unlink()
+        stack.run("docker/certs.sh")
+        reload()
+        until(lambda: old not in {certificate() for _ in range(20)}, "the new certificate is served", 60)
     for file, text in sound.items():
         file.write_text(text, encoding="utf-8")
     stack.make("reload")
@@ -187,21 +201,6 @@ def test_R4_names_in_the_marked_block_are_the_sites(stack: Stack) -> None:
         file.write_text(sound, encoding="utf-8")
         stack.make("reload")
     until(lambda: {sent_to() for _ in range(20)} == {"421"}, "the name is unknown again")
-
-
-@pytest.mark.production
-@pytest.mark.front_end
-def test_F3_reload_takes_a_new_certificate_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
-    def certificate() -> bytes | None:
-        with Place(stack.tls_url, stack.authority).connect() as wire:
-            return wire.socket.getpeercert(binary_form=True)  # type: ignore[attr-defined,no-any-return]
-
-    old = certificate()
-    with reload_that_fails_nobody(stack, note, "F3 reload: new certificate") as reload:
-        (stack.folder / "certs/site/fullchain.pem").unlink()
-        stack.run("docker/certs.sh")
-        reload()
-        until(lambda: old not in {certificate() for _ in range(20)}, "the new certificate is served", 60)
 
 
 def shown(stack: Stack, path: str) -> str:
