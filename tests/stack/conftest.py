@@ -17,11 +17,11 @@ def place(stack: Stack, request: pytest.FixtureRequest) -> Place:
     return Place(stack.tls_url, stack.authority) if request.param == "tls" else Place(stack.base_url)
 
 
-# Uploads and the application's temporary files have a little memory, so that they are full soon.
+# Uploads and the application's temporary files have a little memory, so that a test can fill them.
 SMALL_DISK = """
 services:
   {service}:
-    tmpfs: ["/var/lib/app/uploads:uid=10001,gid=10001,size=3m", "/tmp:mode=1777,size=8m"]
+    tmpfs: ["/var/lib/app/uploads:uid=10001,gid=10001,size=32m", "/tmp:mode=1777,size=32m"]
 """
 
 

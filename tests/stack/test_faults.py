@@ -28,6 +28,11 @@ Note = Callable[[str, Load], None]
 production = pytest.mark.production
 
 
+@pytest.fixture
+def stack(editable: Stack) -> Stack:
+    return editable
+
+
 def serves(stack: Stack) -> bool:
     try:
         return stack.site.get("/readyz", timeout=5).ok
@@ -202,8 +207,7 @@ def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: St
 
 
 @production
-def test_F4_recreated_app_is_found_again(editable: Stack, note: Note) -> None:
-    stack = editable
+def test_F4_recreated_app_is_found_again(stack: Stack, note: Note) -> None:
     apart = stack.app != stack.front
     front = begun(stack.front)
     with visitors(stack) as load:
@@ -220,8 +224,7 @@ def test_F4_recreated_app_is_found_again(editable: Stack, note: Note) -> None:
 
 
 @production
-def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(editable: Stack) -> None:
-    stack = editable
+def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(stack: Stack) -> None:
     with waiting(stack, 12, 3) as asked:
         stopped = time.monotonic()
         stack.compose("stop")
@@ -341,12 +344,14 @@ def test_F6_database_that_does_not_answer_is_told_of_and_keeps_no_half(
 # ---- F7: the disk is full ----
 
 
-def test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing(editable: Stack) -> None:
-    stack = editable
+def test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing(stack: Stack) -> None:
 
     def upload(name: str) -> requests.Response:
         files = {"file": (name, b"x" * 2 * 1024 * 1024)}
         return stack.site.submit("/uploads/upload", "/uploads/uploader", files=files)
+
+    def fill(folder: str) -> None:
+        stack.execute(stack.app, "sh", "-c", f"! head -c 40M /dev/zero >{folder}/full 2>&1")
 
     def kept() -> str:
         """List the files that an upload can leave: the stored ones, and temporary ones without a name."""
@@ -355,13 +360,13 @@ def test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing(editable: Stack)
         return stack.attempt(stack.app, "sh", "-c", script)[1]
 
     assert upload("first.bin").status_code == 200
+    fill("/var/lib/app/uploads")
     before = kept()
     assert upload("second.bin").status_code in {503, 507}
     assert kept() == before
 
-    stack.execute(
-        stack.app, "sh", "-c", "rm /var/lib/app/uploads/first.bin; ! head -c 9M /dev/zero > /tmp/full"
-    )
+    stack.execute(stack.app, "rm", "/var/lib/app/uploads/full")
+    fill("/tmp")
     before = kept()
     refused = upload("third.bin")
     assert refused.status_code in {503, 507}

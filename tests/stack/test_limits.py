@@ -39,6 +39,11 @@ production = pytest.mark.production
 shared = pytest.mark.shared
 
 
+@pytest.fixture(scope="module")
+def stack(editable: Stack) -> Stack:
+    return editable
+
+
 # ---- L3 and L5: slow and idle clients ----
 
 

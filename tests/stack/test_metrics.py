@@ -36,9 +36,9 @@ def test_V3_requests_are_counted_across_processes(stack: Stack) -> None:
 @pytest.mark.production
 def test_V3_counts_outlast_a_reload(stack: Stack) -> None:
     before = counted(stack)
-    old = stack.workers()
+    old = " -o ".join(f"-e /proc/{process}" for process in stack.workers())
     stack.make("reload")
-    until(lambda: not old.keys() & stack.workers().keys(), "new processes serve")
+    until(lambda: stack.attempt(stack.app, "sh", "-c", f"test {old}")[0] != 0, "the old processes have left")
     visit(stack, 10)
     assert {counted(stack) for _ in range(20)} == {before + 10}
 
