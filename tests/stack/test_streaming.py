@@ -21,6 +21,13 @@ from h2.events import DataReceived
 from tests.site import TOKEN
 from tests.stacks import Stack, until
 
+pytestmark = pytest.mark.xdist_group("faults")
+
+
+@pytest.fixture
+def stack(editable: Stack) -> Stack:
+    return editable
+
 
 @dataclass(frozen=True)
 class Way:
