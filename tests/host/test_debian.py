@@ -42,7 +42,6 @@ from tests.stacks import until
 from tests.verify.command import run as verify
 from verify.check import CHECKS
 
-# One after the other: two systemd would share the control groups.
 pytestmark = pytest.mark.xdist_group("debian")
 
 STUDENT = {"nm": "Lovelace", "add": "St James's Square", "city": "London", "pin": "1"}

@@ -34,7 +34,7 @@ __all__ = [
     "test_reload_replaces_all_processes_and_fails_nobody",
     "test_site_is_there_after_at_most_twelve_commands",
 ]
-pytestmark = pytest.mark.xdist_group("debian")
+pytestmark = pytest.mark.xdist_group("siblings")
 
 
 @pytest.fixture(scope="module", params=SIBLINGS)

@@ -19,7 +19,7 @@ from tests.stacks import until
 from tests.verify.command import run as verify
 from verify.check import CHECKS
 
-pytestmark = pytest.mark.xdist_group("debian")
+pytestmark = pytest.mark.xdist_group("upgrade")
 
 CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 PREVIOUS = re.findall(r"^## [\d.]+ \(.*, commit (\w+)\)$", CHANGES, re.M)[0]
