@@ -1,7 +1,9 @@
-"""Have uWSGI load new code: ``python -m servers.uwsgi_reload``; returns when no process has the old.
+"""Have uWSGI load new code: ``python -m servers.uwsgi_reload``; returns when all processes serve the new.
 
 An argument is the process id of its master; without one that stands in `/run/app/uwsgi.pid`. Exits with a
-sentence where a process still has the old after `PATIENCE`.
+sentence where a process does not after `PATIENCE`.
+
+A stop while the last still loads would be no graceful one: that process misses the signal to finish.
 
 uWSGI passes over a request to reload while it is at one, so that the newest code would not come into service:
 it is asked again, but no more often than it must. At a signal its master writes to the log; where it was just
@@ -22,23 +24,34 @@ STALL = 3
 """Seconds without a change, after which uWSGI is asked again."""
 
 
+def serves(process: str) -> bool:
+    """Return whether a process has loaded the application: then it has more threads than one."""
+    try:
+        return len([*Path(f"/proc/{process}/task").iterdir()]) > 1
+    except FileNotFoundError:
+        return False
+
+
 def main() -> None:
-    """Ask again until each process that is there now has gone."""
+    """Ask again until each process that is there now has gone; wait until those in their place serve."""
     deadline = time.monotonic() + PATIENCE
     given = sys.argv[1:] or [Path("/run/app/uwsgi.pid").read_text(encoding="ascii")]
     master = int(given[0])
     children = Path(f"/proc/{master}/task/{master}/children")
-    old = set(children.read_text(encoding="ascii").split())
+    old = there = set(children.read_text(encoding="ascii").split())
     left, asked = old, -float(STALL)
-    while left:
+    while left or len(there) < len(old) or not all(map(serves, there)):
         now = time.monotonic()
         if now > deadline:
-            sys.exit(f"error: uWSGI still has old code after {PATIENCE} s; look at its log, and restart it.")
-        if now > asked + STALL:
+            sys.exit(
+                f"error: uWSGI has old code after {PATIENCE} s; look at its log, and restart it."
+            )
+        if left and now > asked + STALL:
             os.kill(master, signal.SIGHUP)
             asked = now
         time.sleep(0.2)
-        before, left = left, old & set(children.read_text(encoding="ascii").split())
+        there = set(children.read_text(encoding="ascii").split())
+        before, left = left, old & there
         if left != before:
             asked = time.monotonic()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from servers import uwsgi_reload
 MASTER = """
 import signal, subprocess, sys, time
 
+# Loads for a second; then it has threads.
+WORKER = "import threading, time; time.sleep(1); threading.Thread(target=time.sleep, args=[60]).start()"
 asked = 0
 
 def count(*_):
@@ -20,7 +23,7 @@ def count(*_):
     asked += 1
 
 signal.signal(signal.SIGHUP, count)
-children = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+children = [subprocess.Popen([sys.executable, "-c", WORKER]) for _ in range(2)]
 print("ready", flush=True)
 while asked < int(sys.argv[1]):
     time.sleep(0.05)
@@ -28,7 +31,7 @@ for number in range(2):
     time.sleep(2)
     children[number].kill()
     children[number].wait()
-    children[number] = subprocess.Popen(["sleep", "60"])
+    children[number] = subprocess.Popen([sys.executable, "-c", WORKER])
 sys.stdin.read()
 for child in children:
     child.kill()
@@ -48,4 +51,6 @@ def test_uwsgi_is_asked_by_no_more_signals_than_it_needs(
         assert master.stdout.readline() == "ready\n"
         monkeypatch.setattr(sys, "argv", ["uwsgi_reload", str(master.pid)])
         uwsgi_reload.main()
+        children = Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text(encoding="ascii").split()
+        assert [len(list(Path(f"/proc/{child}/task").iterdir())) for child in children] == [2, 2]
         assert master.communicate()[0] == f"{needed}\n"
