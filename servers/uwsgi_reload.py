@@ -28,7 +28,7 @@ def serves(process: str) -> bool:
     """Return whether a process has loaded the application: then it has more threads than one."""
     try:
         return len([*Path(f"/proc/{process}/task").iterdir()]) > 1
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it has gone, or goes meanwhile
         return False
 
 
