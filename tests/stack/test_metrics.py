@@ -38,7 +38,8 @@ def test_V3_counts_outlast_a_reload(stack: Stack) -> None:
     before = counted(stack)
     old = " -o ".join(f"-e /proc/{process}" for process in stack.workers())
     stack.make("reload")
-    until(lambda: stack.attempt(stack.app, "sh", "-c", f"test {old}")[0] != 0, "the old processes have left")
+    left = "the old processes have left"
+    until(lambda: stack.attempt(stack.app, "sh", "-c", f"test {old}")[0] != 0, left, 90)
     visit(stack, 10)
     assert {counted(stack) for _ in range(20)} == {before + 10}
 
