@@ -43,7 +43,7 @@ def main() -> None:
     while left or len(there) < len(old) or not all(map(serves, there)):
         now = time.monotonic()
         if now > deadline:
-            sys.exit(f"error: not all of uWSGI serves new code after {PATIENCE} s; look at its log, restart it.")
+            sys.exit(f"error: uWSGI does not serve new code after {PATIENCE} s; look at its log, restart it.")
         if left and now > asked + STALL:
             os.kill(master, signal.SIGHUP)
             asked = now
