@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import differences, faults
-from tests.profiles import PRODUCTION, PROFILES, sibling
+from tests.profiles import PRODUCTION, PROFILES, Profile, sibling
 from tests.site import Site
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "shared: of what a variant's files share with its sibling's; one shows it"
     )
+    config.addinivalue_line(
+        "markers", "server: of its application server alone; one profile that has it shows it"
+    )
     config.pluginmanager.register(faults)
 
 
@@ -44,12 +47,36 @@ def chosen(config: pytest.Config) -> list[str]:
     return str(config.getoption("--profiles")).split(",")
 
 
+# By mark: what one profile shows for all that have the same. Shared is with that of which both are variants.
+SAME: dict[str, Callable[[Profile], str]] = {
+    "shared": lambda profile: sibling(profile.front),
+    "front_end": lambda profile: profile.front,
+    "server": lambda profile: profile.server,
+}
+
+
+def is_meant(test: pytest.Item, profile: Profile, asked: list[Profile]) -> bool:
+    """Return whether the marks of a test ask it of a profile, of those that are asked."""
+    marks = {mark.name for mark in test.iter_markers()}
+    if "production" in marks and profile.name not in PRODUCTION:
+        return False
+    for mark in SAME.keys() & marks:
+        alike = [one for one in asked if SAME[mark](one) == SAME[mark](profile)]
+        # The first of them, and no variant where there is another.
+        if profile != min(alike, key=lambda one: one.front != sibling(one.front)):
+            return False
+    return True
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each chosen profile; its tests stay on one worker (if it is alone: a module's)."""
     if "profile" in metafunc.fixturenames:
         names = chosen(metafunc.config)
         module = f" {metafunc.module.__name__}" if len(names) == 1 else ""
-        marked = [pytest.param(name, marks=pytest.mark.xdist_group(name + module)) for name in names]
+        asked = [PROFILES[name] for name in names]
+        # Here already: what is left out later takes its time to be made. None at all would be a skip.
+        meant = [one.name for one in asked if is_meant(metafunc.definition, one, asked)] or names[:1]
+        marked = [pytest.param(name, marks=pytest.mark.xdist_group(name + module)) for name in meant]
         metafunc.parametrize("profile", marked, scope="session")
 
 
@@ -83,21 +110,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     What is left out is no test of that profile, so it is not skipped; differences.csv says why.
     """
 
-    def is_meant(item: pytest.Item) -> bool:
+    asked = [PROFILES[name] for name in chosen(config)]
+
+    def kept_for(item: pytest.Item) -> bool:
         if "profile" not in getattr(item, "fixturenames", ()):
             return True
         profile = PROFILES[getattr(item, "callspec").params["profile"]]  # noqa: B009  not every Item has one
-        if item.get_closest_marker("production") and profile.name not in PRODUCTION:
-            return False
-        asked = [PROFILES[name] for name in chosen(config)]
-        # The first profile that has the same front end, or one of which both are variants, shows it.
-        if item.get_closest_marker("shared"):
-            return profile == next(p for p in asked if sibling(p.front) == sibling(profile.front))
-        if item.get_closest_marker("front_end"):
-            return profile == next(p for p in asked if p.front == profile.front)
-        return True
+        return is_meant(item, profile, asked)
 
-    kept = in_order(filter(is_meant, items))
+    kept = in_order(filter(kept_for, items))
     # A stack that is there is asked nothing by the tests of no profile.
     only = "profiles" if config.getoption("--attach") else config.getoption("--of")
     if only:

@@ -65,7 +65,7 @@ class Visited(Protocol):
 
 
 @contextmanager
-def visitors(stack: Visited, number: int = 8) -> Iterator[Load]:
+def visitors(stack: Visited, number: int = 4) -> Iterator[Load]:
     """Have `number` visitors ask for PAGE again and again, every other one by TLS.
 
     Each request opens a connection: a server may close one that idles at any time (RFC 9112, 9.3), and a

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -48,12 +48,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser, base_url: str) -> Iterator[Page]:
-    """A tab whose addresses are relative to the site; it must leave a clean console."""
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, base_url: str) -> Iterator[BrowserContext]:
+    """One visitor for all tests: a new one would fetch and compile all scripts and styles anew."""
     context = browser.new_context(base_url=base_url)
     context.set_default_timeout(10_000)
-    page = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(visitor: BrowserContext) -> Iterator[Page]:
+    """A tab whose addresses are relative to the site; it must leave a clean console."""
+    page = visitor.new_page()
     complaints: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
@@ -65,7 +72,7 @@ def page(browser: Browser, base_url: str) -> Iterator[Page]:
     page.on("console", hear)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
-    context.close()
+    page.close()
     assert complaints == []
 
 

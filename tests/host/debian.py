@@ -5,13 +5,13 @@ Nothing of ours is in its image.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,12 @@ STOPSIGNAL SIGRTMIN+3
 CMD ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 """
 """No module can be loaded. Mounts are seen by all, as on a machine; those in a container are not."""
+INSTALLED = """
+RUN {debian}
+COPY . /srv/app/requirements
+ARG PIP_INDEX_URL
+RUN {python}
+"""
 NEW, OLD = "trixie", "bookworm"
 """Debian 13 and 12."""
 CGROUPS = Path("/sys/fs/cgroup")
@@ -186,15 +192,28 @@ def checkout(folder: Path) -> Path:
 
 
 @contextmanager
-def fresh(profile: Profile, folder: Path, suite: str = NEW) -> Iterator[Server]:
-    """Start a fresh Debian that has a folder as CHECKOUT."""
+def fresh(profile: Profile, folder: Path, suite: str = NEW, commands: Sequence[str] = ()) -> Iterator[Server]:
+    """Start a fresh Debian that has a folder as CHECKOUT.
+
+    Of these commands it has what those that install packages bring, Debian's and Python's: Docker keeps that,
+    and it takes little to run them again.
+    """
     client = docker.from_env()
-    file = BytesIO(FRESH.format(suite=suite).encode())
-    image, _ = client.images.build(fileobj=file, tag=f"test-debian:{suite}", rm=True)
+    file, name = FRESH.format(suite=suite), suite
+    if commands:
+        (python,) = [line for line in commands if "/pip install" in line]
+        file += INSTALLED.format(debian=commands[0], python=python)
+        name = profile.name
+    tag = f"test-debian:{name}"
+    built = ["docker", "build", "--quiet", "--tag", tag, "--build-arg", "PIP_INDEX_URL", "--file", "-"]
+    subprocess.run(
+        [*built, str(folder / "requirements")],
+        input=file, env={**os.environ, **mirror()}, check=True, capture_output=True, text=True,
+    )  # fmt: skip
     http, https = free_port(), free_port()
     started = subprocess.run(
         ["docker", "run", "--detach", "--name", f"test-debian-{http}", *RIGHTS,
-         "--publish", f"127.0.0.1:{http}:80", "--publish", f"127.0.0.1:{https}:443", str(image.id)],
+         "--publish", f"127.0.0.1:{http}:80", "--publish", f"127.0.0.1:{https}:443", tag],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     container = client.containers.get(started.stdout.strip())
@@ -208,10 +227,14 @@ def fresh(profile: Profile, folder: Path, suite: str = NEW) -> Iterator[Server]:
 
 
 @contextmanager
-def as_readme_says(name: str, folder: Path) -> Iterator[Server]:
-    """Start a fresh server with a checkout, and run the commands of a profile's README."""
-    with fresh(PROFILES[name], checkout(folder / "flask")) as one:
-        for line in block(f"{PROFILES[name].front}/README.md", "Copy"):
+def as_readme_says(name: str, folder: Path, *, prepared: bool = False) -> Iterator[Server]:
+    """Start a fresh server with a checkout, and run the commands of a profile's README.
+
+    One that is prepared has its packages.
+    """
+    lines = block(f"{PROFILES[name].front}/README.md", "Copy")
+    with fresh(PROFILES[name], checkout(folder / "flask"), commands=lines if prepared else ()) as one:
+        for line in lines:
             one.run(line)
         one.until_it_answers()
         yield one

@@ -239,7 +239,7 @@ def test_reload_replaces_all_processes_and_fails_nobody(server: Server) -> None:
         if server.front != server.app:
             server.run(f"systemctl reload {server.front}")
         number = len(load.visits)
-        until(lambda: len(load.visits) > number + 100, "visitors go on")
+        until(lambda: len(load.visits) > number + 50, "visitors go on")
     assert load.failures == []
     processes = {str(visit.process) for visit in load.visits}
     assert processes & before, "the old ones answered"
@@ -255,7 +255,7 @@ def test_front_end_is_reloaded_after_a_restart_too(server: Server) -> None:
     with visitors(server) as load:
         server.run(f"systemctl reload {server.front}")
         number = len(load.visits)
-        until(lambda: len(load.visits) > number + 300, "visitors go on")
+        until(lambda: len(load.visits) > number + 150, "visitors go on")
     assert load.failures == []
     assert server.run(starts) == before
 
@@ -265,7 +265,7 @@ def test_restart_of_the_application_keeps_visitors_waiting_alone(server: Server)
     with visitors(server) as load:
         server.run(f"systemctl restart {server.app}")
         number = len(load.visits)
-        until(lambda: len(load.visits) > number + 100, "visitors go on")
+        until(lambda: len(load.visits) > number + 50, "visitors go on")
     assert load.failures == []
 
 
@@ -596,7 +596,7 @@ def test_another_application_server_takes_gunicorns_place(server: Server, other:
             server.run(f"systemd/deploy.sh app@{other}")
             assert blocks_nobody(server, f"app@{other}")
             number = len(load.visits)
-            until(lambda: len(load.visits) > number + 100, "visitors go on")
+            until(lambda: len(load.visits) > number + 50, "visitors go on")
         assert load.failures == []
     finally:
         server.run(f"systemctl disable --now app@{other}.socket app@{other}.service")
@@ -624,8 +624,9 @@ def test_what_is_exported_serves_its_names_alone(name: str, tmp_path: Path) -> N
     subprocess.run(["make", "export", *asked], cwd=folder, check=True, capture_output=True)
     for file in ("fullchain.pem", "privkey.pem"):
         (dest / file).write_bytes((folder / file).read_bytes())
-    with fresh(PROFILES[name], dest) as server:
-        for line in (dest / "COMMANDS").read_text().splitlines():
+    lines = (dest / "COMMANDS").read_text().splitlines()
+    with fresh(PROFILES[name], dest, commands=lines) as server:
+        for line in lines:
             server.run(line)
         server.until_it_answers()
         page, authority = f"{server.tls_url}application/hello", str(server.authority)

@@ -13,10 +13,11 @@ import pytest
 from tests.profiles import PROFILES, ROOT
 from tests.stacks import copy_of_repository
 
-# Of what a variant shares with its sibling; of a front end's own files; of the application server.
+# Of what a variant shares with its sibling; of a front end's own files; of each profile; of its server.
 SHARED = "tests/stack/test_ipv6.py"
-FRONT_END = "tests/stack/test_verify.py"
-SERVER = "tests/stack/test_fuzz.py"
+FRONT_END = "tests/stack/test_prefix.py"
+ITSELF = "tests/stack/test_faults.py::test_F4_recreated_app_is_found_again"
+SERVER = "tests/stack/test_faults.py::test_F8_concurrent_inserts_are_all_kept"
 CONTRACT = "tests/contract/test_guide_application.py"
 
 
@@ -25,9 +26,17 @@ CONTRACT = "tests/contract/test_guide_application.py"
     [
         (CONTRACT, "apache-express,apache", {"apache-express", "apache"}),
         # Two with one front end.
-        (FRONT_END, "nginx,granian,dev", {"nginx"}),
+        (FRONT_END, "nginx,granian,dev", {"nginx", "dev"}),
         (SHARED, "nginx,granian,uwsgi", {"nginx"}),
-        (SERVER, "granian,nginx,dev", {"granian", "nginx"}),
+        (ITSELF, "granian,nginx,dev", {"granian", "nginx"}),
+        # Two with one application server.
+        (
+            SERVER,
+            "apache-gunicorn,apache-fastcgi,nginx-fastcgi,dev",
+            {"apache-gunicorn", "apache-fastcgi", "dev"},
+        ),
+        # It is no variant's to show where there is another.
+        (SERVER, "apache-gunicorn,apache-fastcgi,nginx,lighttpd", {"nginx", "lighttpd"}),
         (CONTRACT, "granian,nginx", {"granian", "nginx"}),
         # One of its own with two that share one.
         (SHARED, "nginx,nginx-fastcgi,gevent", {"nginx"}),
@@ -55,7 +64,7 @@ def collected(*arguments: str) -> set[str]:
 
 
 def test_run_of_profiles_and_run_of_none_ask_all_between_them() -> None:
-    files = ("tests/app/test_sqlite.py", "tests/stack/test_reload.py", SERVER)
+    files = ("tests/app/test_sqlite.py", "tests/stack/test_reload.py", ITSELF)
     of_profiles, of_none = (collected(*files, "--of", kind) for kind in ("profiles", "none"))
     assert of_profiles
     assert of_none

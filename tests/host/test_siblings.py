@@ -40,7 +40,7 @@ pytestmark = pytest.mark.xdist_group("siblings")
 @pytest.fixture(scope="module", params=SIBLINGS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start a fresh server with a checkout, and run README's commands."""
-    with as_readme_says(request.param, tmp_path_factory.mktemp("checkout")) as one:
+    with as_readme_says(request.param, tmp_path_factory.mktemp("checkout"), prepared=True) as one:
         yield one
 
 
@@ -93,7 +93,7 @@ def test_new_code_is_taken_where_the_front_end_starts_the_application(server: Se
         server.run(line)
         until(lambda: len(before & server.processes()) == 1, "all but that one are replaced", 40)
         number = len(load.visits)
-        until(lambda: len(load.visits) > number + 100, "visitors go on")
+        until(lambda: len(load.visits) > number + 50, "visitors go on")
     assert load.failures == []
 
 

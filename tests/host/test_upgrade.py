@@ -76,9 +76,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     git(flask, "remote", "set-url", "origin", REMOTE)
     for part in ("static", "fullchain.pem", "privkey.pem"):
         subprocess.run(["cp", "-r", str(now / part), str(flask)], check=True)
-    with fresh(PROFILES[name], flask) as one:
+    copy = commands((flask / name / "README.md").read_text(encoding="utf-8"), "Copy")
+    with fresh(PROFILES[name], flask, commands=copy) as one:
         subprocess.run(["docker", "cp", str(remote), f"{one.container.id}:{REMOTE}"], check=True)
-        for line in commands((flask / name / "README.md").read_text(encoding="utf-8"), "Copy"):
+        for line in copy:
             one.run(line)
         one.run("apt-get install --yes --no-install-recommends git")
         one.run("git config --global user.name Test && git config --global user.email test@example.org")
@@ -116,7 +117,7 @@ def upgrade(server: Server, *, back: bool = False, code: int = 0) -> str:
     with visitors(server) as load:
         said = server.run(f"{command} 2>&1", code=code)
         number = len(load.visits)
-        until(lambda: len(load.visits) > number + 100, "visitors go on")
+        until(lambda: len(load.visits) > number + 50, "visitors go on")
     assert load.failures == []
     return said
 

@@ -199,7 +199,7 @@ def test_K2_container_is_in_the_stacks_own_network_alone(stack: Stack) -> None:
         assert container.attrs["NetworkSettings"]["Networks"].keys() == {f"{stack.name}_default"}
 
 
-@pytest.mark.front_end
+@pytest.mark.shared
 def test_K2_starts_where_no_other_network_can_be_reached(
     profile: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -127,6 +127,7 @@ def assert_is_page_of_an_outage(answer: Answer, mime: str) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.server
 @production
 def test_F1_crashed_app_is_told_of_and_comes_back_by_itself(stack: Stack) -> None:
     """All its processes are killed, with requests in flight."""
@@ -148,6 +149,7 @@ def test_F1_crashed_app_is_told_of_and_comes_back_by_itself(stack: Stack) -> Non
 
 
 @pytest.mark.alone
+@pytest.mark.front_end
 @production
 def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -> None:
     apart = stack.app != stack.front
@@ -168,6 +170,7 @@ def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -
 
 
 @pytest.mark.alone
+@pytest.mark.server
 @production
 def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: Stack, note: Note) -> None:
     """Six requests wait, each known to be a process's by its mark; two visitors ask whoever is there."""
@@ -211,13 +214,13 @@ def test_F4_recreated_app_is_found_again(stack: Stack, note: Note) -> None:
     apart = stack.app != stack.front
     front = begun(stack.front)
     with visitors(stack) as load:
-        until(lambda: len(load.visits) > 50, "the load is there")
+        until(lambda: len(load.visits) > 25, "the load is there")
         recreated = time.monotonic()
         stack.compose("up", "--detach", "--no-deps", "--force-recreate", stack.profile.app_service)
         until(lambda: serves(stack), "the site answers again")
         back = time.monotonic() + 1
         seen = len(load.visits)
-        until(lambda: len(load.visits) > seen + 100, "it is used again")
+        until(lambda: len(load.visits) > seen + 50, "it is used again")
     note("F4 app container recreated", load)
     assert all(recreated - 1 < visit.ended and visit.begun < back for visit in load.failures), load.failures
     assert not apart or begun(stack.front) == front
@@ -237,6 +240,7 @@ def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(stack: Sta
 
 
 @production
+@pytest.mark.front_end
 def test_F5_request_that_outlasts_30_s_does_not_hold_a_stop(editable: Stack) -> None:
     """Docker would kill after 40 s: the front end has ended by itself before, with 0."""
     stack = editable
@@ -309,6 +313,7 @@ def moved_away(stack: Stack, database: str) -> Iterator[None]:
 
 @DATABASES
 @pytest.mark.parametrize("outage", [locked, moved_away], ids=["locked", "moved away"])
+@pytest.mark.server
 def test_F6_database_that_does_not_answer_is_told_of_and_keeps_no_half(
     stack: Stack,
     form: str,
@@ -380,6 +385,7 @@ def test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing(stack: Stack) ->
 
 
 @DATABASES
+@pytest.mark.server
 def test_F8_concurrent_inserts_are_all_kept(
     stack: Stack, form: str, action: str, fields: tuple[str, ...], database: str
 ) -> None:

@@ -26,6 +26,7 @@ def visit(stack: Stack, times: int) -> None:
         assert stack.site.get("/application/hello").status_code == 200
 
 
+@pytest.mark.server
 def test_V3_requests_are_counted_across_processes(stack: Stack) -> None:
     """A count that each process keeps for itself would jump to and fro."""
     before = counted(stack)
@@ -33,6 +34,7 @@ def test_V3_requests_are_counted_across_processes(stack: Stack) -> None:
     assert {counted(stack) for _ in range(20)} == {before + 40}
 
 
+@pytest.mark.server
 @pytest.mark.production
 def test_V3_counts_outlast_a_reload(stack: Stack) -> None:
     before = counted(stack)
@@ -44,6 +46,7 @@ def test_V3_counts_outlast_a_reload(stack: Stack) -> None:
     assert {counted(stack) for _ in range(20)} == {before + 10}
 
 
+@pytest.mark.server
 @pytest.mark.production
 def test_V3_a_new_container_counts_anew(stack: Stack) -> None:
     visit(stack, 1)

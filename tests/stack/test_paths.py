@@ -182,6 +182,7 @@ TRAVERSALS = [
 ]
 
 
+@pytest.mark.front_end
 @pytest.mark.parametrize("prefix", ["/static/", "/static//", "/static/./", "//static/", "/static"])
 @pytest.mark.parametrize("rest", TRAVERSALS)
 def test_T5_no_file_outside_static_is_served(place: Place, prefix: str, rest: str) -> None:

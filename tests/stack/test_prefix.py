@@ -84,6 +84,7 @@ def test_T6_prefix_is_the_script_name_and_the_rest_the_path(mounted: Mounted, pa
         assert answer["Location"].endswith(f"{PREFIX}/test/echo/a")
 
 
+@pytest.mark.shared
 def test_T6_the_whole_guide_works_below_the_prefix(mounted: Mounted) -> None:
     """All tests of the contract that ask any base URL, asked of this one."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract"]

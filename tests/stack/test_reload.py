@@ -97,7 +97,7 @@ def reload_that_fails_nobody(stack: Stack, note: Note, title: str) -> Iterator[C
         told.set()
 
     with visitors(stack) as load, slow_upload(stack, told) as upload:
-        until(lambda: len(load.visits) > 50, "the load is there")
+        until(lambda: len(load.visits) > 25, "the load is there")
         yield reload
         answer, answered = upload.result()
         until(lambda: processes(stack) <= before, "the old processes have left", 90)

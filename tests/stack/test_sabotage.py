@@ -94,4 +94,3 @@ def test_smoke_fails_where_static_files_are_missing(stack: Stack) -> None:
         assert any("static" in test for test in failed_tests(stack))
     finally:
         stack.compose_files.remove(override.name)
-        stack.up()

@@ -11,7 +11,7 @@ from tests.stacks import Stack
 from tests.verify.command import run
 from verify.check import CHECKS
 
-pytestmark = pytest.mark.front_end
+pytestmark = pytest.mark.shared
 
 
 @pytest.mark.production
