@@ -207,7 +207,7 @@ def fresh(profile: Profile, folder: Path, suite: str = NEW, commands: Sequence[s
     tag = f"test-debian:{name}"
     built = ["docker", "build", "--quiet", "--tag", tag, "--build-arg", "PIP_INDEX_URL", "--file", "-"]
     subprocess.run(
-        [*built, str(folder / "requirements")],
+        [*built, str(next(folder.rglob("requirements")))],
         input=file, env={**os.environ, **mirror()}, check=True, capture_output=True, text=True,
     )  # fmt: skip
     http, https = free_port(), free_port()
