@@ -87,6 +87,7 @@ verify: ## Hold any server against docs/contract.md, from outside: URL=https://m
 	  $(if $(CA),--ca '$(CA)') $(if $(INSECURE),--insecure)
 
 export: known-profile ## Write what a Debian server needs to DEST: PROFILE=nginx SERVER_NAME=www.example.org DEST=folder
+	@python3 systemd/export.py --check "$$PROFILE" "$$SERVER_NAME" "$$DEST" # building takes minutes
 	@docker/static.sh
 	@python3 systemd/export.py "$$PROFILE" "$$SERVER_NAME" "$$DEST"
 

@@ -35,13 +35,13 @@ install_packages() {
 }
 
 # Loads the code in $home/coming as the unit's user, with its settings and no other, and brings the schema up to date.
-starts() {
-    local settings
+starts() (
+    umask "$(systemctl show "$unit" -P UMask)"
     mapfile -t settings < <(systemctl show "$unit" -P Environment |
         python3 -c 'import shlex, sys; print(*shlex.split(sys.stdin.read()), sep="\n")')
     setpriv --reuid app --regid app --init-groups env --ignore-environment --chdir $home/coming "${settings[@]}" \
         $home/venv/bin/flask --app app.wsgi init-db
-}
+)
 
 # What serves finds each folder there at any moment.
 exchange() {

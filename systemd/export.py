@@ -104,11 +104,18 @@ def commands(profile: str) -> list[str]:
     return [first, "cp -r etc srv /", *others]
 
 
-def export(profile: str, server_name: str, dest: Path) -> None:
-    """Write all of it to `dest`, which is not there before; it comes to be as a whole, or not at all."""
+def asked(profile: str, server_name: str, dest: str) -> tuple[dict[str, Path], list[str], Path]:
+    """Return the files, the names, and the folder: that is named, and not there yet."""
     those, wanted = names(server_name), files(profile)
-    if dest.exists():
+    if not dest:
+        raise RefusedError("where to? Say DEST=folder, which is not there yet.")
+    if Path(dest).exists():
         raise RefusedError(f"{dest} is there already: name a folder that is not, or remove it first.")
+    return wanted, those, Path(dest)
+
+
+def export(profile: str, wanted: dict[str, Path], those: Sequence[str], dest: Path) -> None:
+    """Write all of it to `dest`; it comes to be as a whole, or not at all."""
     for file in wanted:
         if not (ROOT / file).exists():
             raise RefusedError(
@@ -136,12 +143,13 @@ def export(profile: str, server_name: str, dest: Path) -> None:
 
 
 def main(given: Sequence[str]) -> int:
-    """Run the command line: profile, names, folder."""
-    profile, server_name, dest = given
+    """Run the command line: profile, names, folder; after --check, nothing is written."""
+    profile, server_name, dest = given[-3:]
     try:
-        if not dest:
-            raise RefusedError("where to? Say DEST=folder, which is not there yet.")
-        export(profile, server_name, Path(dest))
+        wanted, those, folder = asked(profile, server_name, dest)
+        if given[0] == "--check":
+            return 0
+        export(profile, wanted, those, folder)
     except (RefusedError, OSError) as reason:
         print(f"error: {reason}", file=sys.stderr)
         return 1

@@ -282,9 +282,12 @@ def test_reload_of_code_that_cannot_be_loaded_is_refused(server: Server) -> None
 
 def test_new_code_is_deployed_and_taken_back_without_a_lost_request(server: Server) -> None:
     server.run(f"cp {HELLO} /root/hello.py && sed -i 's/Hello World/Hello Deployed/' {HELLO}")
+    made = "/var/lib/app/students.sqlite3"
+    server.run(f"rm -f {made}*")
     try:
         with visitors(server) as load:
             assert "--back" in deploy(server)
+            assert server.run(f"stat --format '%U %a' {made}") == "app 600\n", "as the unit would make it"
             assert {hello(server) for _ in range(20)} == {"Hello Deployed"}, "it serves once that is said"
             deploy(server, "--back")
             assert {hello(server) for _ in range(20)} == {"Hello World"}, "it serves once that is said"

@@ -136,6 +136,22 @@ def test_no_folder_is_asked_for(folder: Path) -> None:
     refused(export(folder, "nginx", NAMES, ""), "DEST=")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [("PROFILE=dev", "no export of 'dev'"), ("SERVER_NAME=-", "no host name"), ("DEST=/", "there already")],
+)
+def test_what_is_refused_is_so_before_anything_is_built(
+    folder: Path, tmp_path: Path, wrong: str, says: str
+) -> None:
+    (folder / "docker/static.sh").write_text("#!/bin/sh\necho built\n")
+    command = ["make", "export", "PROFILE=nginx", f"SERVER_NAME={NAMES}", f"DEST={tmp_path}/server", wrong]
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr.splitlines()[0]
+
+
 def test_without_static_files_nothing_is_written(folder: Path, tmp_path: Path) -> None:
     (folder / "static/site.css").unlink()
     (folder / "static").rmdir()
