@@ -359,14 +359,14 @@ def test_only_gunicorn_is_asked_with_more_processes() -> None:
     assert set(curves.CURVES) - set(curves.meant("waitress")) == {"workers"}
 
 
-def left_behind() -> list[str]:
+def left_behind() -> set[str]:
     engine = docker.from_env()
     containers = [
         *engine.containers.list(all=True, filters={"label": "bench"}),
         *engine.containers.list(all=True, filters={"name": "bench-"}),
     ]
     volumes = engine.volumes.list(filters={"name": "bench-"})
-    return [str(container.name) for container in containers] + [str(volume.id) for volume in volumes]
+    return {str(container.name) for container in containers} | {str(volume.id) for volume in volumes}
 
 
 def test_every_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> None:
