@@ -53,8 +53,9 @@ INSTALLED = """
 RUN {debian}
 COPY . /srv/app/requirements
 ARG PIP_INDEX_URL
-RUN {python}
+RUN {python} && rm -r /srv/app/requirements
 """
+"""What a layer has cannot be exchanged for another by its name, as deploy.sh does with folders."""
 NEW, OLD = "trixie", "bookworm"
 """Debian 13 and 12."""
 CGROUPS = Path("/sys/fs/cgroup")

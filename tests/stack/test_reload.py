@@ -115,6 +115,7 @@ def hello(stack: Stack) -> set[str]:
 
 
 @pytest.mark.production
+@pytest.mark.server
 def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, note: Note) -> None:
     view = stack.folder / "app/guide/application.py"
     old = next(iter(hello(stack)))
