@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
 
@@ -25,8 +26,22 @@ services:
 """
 
 
+REMOVALS = ThreadPoolExecutor(1)
+
+
 @pytest.fixture(scope="session")
-def editable(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def leaving() -> Iterator[list[Future[None]]]:
+    """Hold the removal of each stack that goes while the next one starts; at the end none is left."""
+    removals: list[Future[None]] = []
+    yield removals
+    for one in removals:
+        one.result()
+
+
+@pytest.fixture(scope="session")
+def editable(
+    profile: str, tmp_path_factory: pytest.TempPathFactory, leaving: list[Future[None]]
+) -> Iterator[Stack]:
     """Start a stack that a test may edit, stop and replace: from a checkout of its own, with a small disk."""
     stack = Stack(profile, copy_of_repository(tmp_path_factory.mktemp(profile)), mail=False)
     override = stack.folder / "small-disk.yaml"
@@ -34,9 +49,10 @@ def editable(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     stack.compose_files.append(override.name)
     try:
         stack.up()
+        wait(leaving)  # what is alone has nothing beside it
         yield stack
     finally:
-        stack.remove()
+        leaving.append(REMOVALS.submit(stack.remove))
 
 
 @pytest.fixture
