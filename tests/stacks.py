@@ -44,7 +44,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE)
     while not condition():
         now = time.monotonic()
         assert now < end, f"not within {seconds} s: {what}"
-        time.sleep(max(0.05, now - asked))  # a costly question is asked half of the time at most
+        time.sleep(max(0.05, 4 * (now - asked)))  # a costly question is asked a fifth of the time at most
         asked = time.monotonic()
 
 

@@ -204,7 +204,7 @@ def fresh(profile: Profile, folder: Path, suite: str = NEW, commands: Sequence[s
     if commands:
         (python,) = [line for line in commands if "/pip install" in line]
         file += INSTALLED.format(debian=commands[0], python=python)
-        name = profile.name
+        name = f"{profile.name}-{suite}"
     tag = f"test-debian:{name}"
     built = ["docker", "build", "--quiet", "--tag", tag, "--build-arg", "PIP_INDEX_URL", "--file", "-"]
     subprocess.run(

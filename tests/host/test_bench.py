@@ -370,15 +370,15 @@ def left_behind() -> set[str]:
     return {str(container.name) for container in containers} | {str(volume.id) for volume in volumes}
 
 
-def test_every_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> None:
+def test_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> None:
+    """One of each kind; CI has all of nginx's measured."""
     results, before = tmp_path / "bench.json", left_behind()
-    running = bench(results, "nginx")
-    said, _ = running.communicate(timeout=400)
-    assert running.returncode == 0, said
+    cases = tuple(CASE[name] for name in ("page", "insert", "tls", "http-2", "upload"))
+    found = bench_run(["nginx"], Settings(1, 1, cases), results, lambda _: None)
     assert left_behind() == before
-    found = json.loads(results.read_text())
+    assert found == json.loads(results.read_text())
     assert found["complete"]
-    wanted = {(case.name, way) for case in CASES for way in WAYS[: 1 + case.published]}
+    wanted = {(case.name, way) for case in cases for way in WAYS[: 1 + case.published]}
     assert {(row["case"], row["way"]) for row in found["rows"]} == wanted
     for row in found["rows"]:
         assert row["requests"] > 0
@@ -388,8 +388,6 @@ def test_every_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> 
     assert all(figure > 0 for figure in found["profiles"]["nginx"].values())
     assert found["profiles"]["nginx"]["processes"] == 8  # init and supervisors, 2 of nginx's, 2 of Gunicorn's
     assert {"nginx", "gunicorn", "flask"} <= found["versions"].keys()
-    assert "a row into SQLite" in said
-    assert "<svg" in results.with_suffix(".html").read_text()
 
 
 def test_plain_configurations_are_measured_with_the_same_cases(

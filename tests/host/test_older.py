@@ -31,8 +31,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     environment = {**os.environ, "BASE_SUITE": OLD}
     subprocess.run(["docker/base-image.sh"], cwd=ROOT, env=environment, check=True, capture_output=True)
     profile = PROFILES[request.param]
-    with fresh(profile, checkout(tmp_path_factory.mktemp("checkout") / "flask"), OLD) as one:
-        *lines, last = block(f"{profile.name}/README.md", "Copy")
+    *lines, last = block(f"{profile.name}/README.md", "Copy")
+    with fresh(profile, checkout(tmp_path_factory.mktemp("checkout") / "flask"), OLD, lines) as one:
         for line in lines:
             one.run(line)
         for check, says, change in changes(profile.name):

@@ -16,7 +16,7 @@ from tests.stacks import copy_of_repository
 # Of what a variant shares with its sibling; of a front end's own files; of each profile; of its server.
 SHARED = "tests/stack/test_ipv6.py"
 FRONT_END = "tests/stack/test_prefix.py"
-ITSELF = "tests/stack/test_faults.py::test_F4_recreated_app_is_found_again"
+ITSELF = "tests/stack/test_faults.py::test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing"
 SERVER = "tests/stack/test_faults.py::test_F8_concurrent_inserts_are_all_kept"
 CONTRACT = "tests/contract/test_guide_application.py"
 

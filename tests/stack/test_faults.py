@@ -210,6 +210,7 @@ def test_F2_killed_worker_fails_its_own_requests_alone_and_is_replaced(stack: St
 
 
 @production
+@pytest.mark.server
 def test_F4_recreated_app_is_found_again(stack: Stack, note: Note) -> None:
     apart = stack.app != stack.front
     front = begun(stack.front)
@@ -227,6 +228,7 @@ def test_F4_recreated_app_is_found_again(stack: Stack, note: Note) -> None:
 
 
 @production
+@pytest.mark.server
 def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(stack: Stack) -> None:
     with waiting(stack, 12, 3) as asked:
         stopped = time.monotonic()
