@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from tests.profiles import ROOT
 from tests.stacks import Stack
 
-pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.production, pytest.mark.shared, pytest.mark.xdist_group("browser")]
 
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 SLUGS = [

@@ -16,8 +16,8 @@ from tests.stacks import copy_of_repository
 # Of what a variant shares with its sibling; of a front end's own files; of each profile; of its server.
 SHARED = "tests/stack/test_ipv6.py"
 FRONT_END = "tests/stack/test_prefix.py"
-ITSELF = "tests/stack/test_faults.py::test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing"
-SERVER = "tests/stack/test_faults.py::test_F8_concurrent_inserts_are_all_kept"
+ITSELF = "tests/stack/test_limits.py::test_L4_slow_views_leave_the_last_thread_to_others"
+SERVER = "tests/stack/test_metrics.py::test_V3_requests_are_counted_across_processes"
 CONTRACT = "tests/contract/test_guide_application.py"
 
 

@@ -149,7 +149,7 @@ def test_F1_crashed_app_is_told_of_and_comes_back_by_itself(stack: Stack) -> Non
 
 
 @pytest.mark.alone
-@pytest.mark.front_end
+@pytest.mark.shared
 @production
 def test_F1_absent_app_is_told_of_and_used_again_when_it_is_back(stack: Stack) -> None:
     apart = stack.app != stack.front
@@ -242,7 +242,7 @@ def test_F5_stop_lets_requests_finish_and_every_container_ends_with_0(stack: Sta
 
 
 @production
-@pytest.mark.front_end
+@pytest.mark.shared
 def test_F5_request_that_outlasts_30_s_does_not_hold_a_stop(editable: Stack) -> None:
     """Docker would kill after 40 s: the front end has ended by itself before, with 0."""
     stack = editable
@@ -315,7 +315,7 @@ def moved_away(stack: Stack, database: str) -> Iterator[None]:
 
 @DATABASES
 @pytest.mark.parametrize("outage", [locked, moved_away], ids=["locked", "moved away"])
-@pytest.mark.server
+@pytest.mark.shared
 def test_F6_database_that_does_not_answer_is_told_of_and_keeps_no_half(
     stack: Stack,
     form: str,
@@ -387,7 +387,7 @@ def test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing(stack: Stack) ->
 
 
 @DATABASES
-@pytest.mark.server
+@pytest.mark.shared
 def test_F8_concurrent_inserts_are_all_kept(
     stack: Stack, form: str, action: str, fields: tuple[str, ...], database: str
 ) -> None:

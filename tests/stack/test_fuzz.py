@@ -161,7 +161,7 @@ def processes(stack: Stack) -> set[tuple[str, str]]:
 
 
 @pytest.mark.production
-@pytest.mark.front_end
+@pytest.mark.shared
 def test_T5_malformed_requests_harm_nobody(stack: Stack) -> None:
     """No 5xx but 501 and 505, which blame the request; no process ends or is added, nothing leaks."""
     seed = int(os.environ.get("FUZZ_SEED", secrets.randbits(32)))

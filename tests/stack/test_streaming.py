@@ -122,7 +122,7 @@ def test_C1_comet_page_arrives_piece_by_piece(stack: Stack, way: Way, coding: st
 
 
 @pytest.mark.alone
-@pytest.mark.front_end
+@pytest.mark.shared
 def test_C1_first_piece_is_there_within_a_second(stack: Stack, way: Way) -> None:
     with way.client(stack) as client:
         arrived = comet(client, "gzip, br, zstd")
