@@ -44,7 +44,8 @@ def until(condition: Callable[[], object], what: str, seconds: float = DEADLINE)
     while not condition():
         now = time.monotonic()
         assert now < end, f"not within {seconds} s: {what}"
-        time.sleep(max(0.05, 4 * (now - asked)))  # a costly question is asked a fifth of the time at most
+        took = now - asked
+        time.sleep(max(0.05, took, min(0.5, 4 * took)))  # what costs is asked less often
         asked = time.monotonic()
 
 
