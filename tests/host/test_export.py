@@ -144,7 +144,8 @@ def test_what_is_refused_is_so_before_anything_is_built(
     folder: Path, tmp_path: Path, wrong: str, says: str
 ) -> None:
     (folder / "docker/static.sh").write_text("#!/bin/sh\necho built\n")
-    command = ["make", "export", "PROFILE=nginx", f"SERVER_NAME={NAMES}", f"DEST={tmp_path}/server", wrong]
+    asked = [f"SERVER_NAME={NAMES}", f"DEST={tmp_path}/server", wrong]
+    command = ["make", "--no-print-directory", "export", "PROFILE=nginx", *asked]
     done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode != 0
     assert done.stdout == ""
