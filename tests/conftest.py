@@ -47,6 +47,7 @@ def chosen(config: pytest.Config) -> list[str]:
     return str(config.getoption("--profiles")).split(",")
 
 
+DECLARED = differences.declared()
 # By mark: what one profile shows for all that have the same. Shared is with that of which both are variants.
 SAME: dict[str, Callable[[Profile], str]] = {
     "shared": lambda profile: sibling(profile.front),
@@ -55,17 +56,26 @@ SAME: dict[str, Callable[[Profile], str]] = {
 }
 
 
-def is_meant(test: pytest.Item, profile: Profile, asked: list[Profile]) -> bool:
+def is_meant(test: pytest.Function, profile: Profile, asked: list[Profile]) -> bool:
     """Return whether the marks of a test ask it of a profile, of those that are asked."""
     marks = {mark.name for mark in test.iter_markers()}
     if "production" in marks and profile.name not in PRODUCTION:
         return False
-    for mark in SAME.keys() & marks:
+
+    def showing(mark: str) -> Profile:
+        """Return which of those alike shows it: the first, and no variant where there is another."""
         alike = [one for one in asked if SAME[mark](one) == SAME[mark](profile)]
-        # The first of them, and no variant where there is another.
-        if profile != min(alike, key=lambda one: one.front != sibling(one.front)):
-            return False
-    return True
+        return min(alike, key=lambda one: one.front != sibling(one.front))
+
+    if all(profile == showing(mark) for mark in SAME.keys() & marks):
+        return True
+    # What it does otherwise, nobody else shows.
+    return any(
+        one.test.partition("[")[0] == test.originalname
+        and one.concerns(profile.name)
+        and not one.concerns(showing("shared").name)
+        for one in DECLARED
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -113,10 +123,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     asked = [PROFILES[name] for name in chosen(config)]
 
     def kept_for(item: pytest.Item) -> bool:
-        if "profile" not in getattr(item, "fixturenames", ()):
+        if not isinstance(item, pytest.Function) or "profile" not in item.fixturenames:
             return True
-        profile = PROFILES[getattr(item, "callspec").params["profile"]]  # noqa: B009  not every Item has one
-        return is_meant(item, profile, asked)
+        return is_meant(item, PROFILES[str(item.callspec.params["profile"])], asked)
 
     kept = in_order(filter(kept_for, items))
     # A stack that is there is asked nothing by the tests of no profile.

@@ -157,8 +157,15 @@ def page(
             here = [outcome for outcome in found if (outcome.row, outcome.profile) == (row, profile)]
             ran = {outcome.test for outcome in here}
             # What is of the front end alone, another profile with the same, or with its sibling, has shown.
+            own = {one.test.partition("[")[0] for one in known if one.row == row and one.concerns(profile)}
             here += [
-                other for other in found if other.row == row and other.test not in ran and kin(other, profile)
+                other
+                for other in found
+                if other.row == row
+                and other.test not in ran
+                and kin(other, profile)
+                # A difference of another's is none of this one's.
+                and not (other.failed and other.test not in own)
             ]
             failed = {outcome.test for outcome in here if outcome.failed}
             absent = tests - {outcome.test for outcome in here}

@@ -15,8 +15,9 @@ from tests.stacks import copy_of_repository
 
 # Of what a variant shares with its sibling; of a front end's own files; of each profile; of its server.
 SHARED = "tests/stack/test_ipv6.py"
-FRONT_END = "tests/stack/test_prefix.py"
-ITSELF = "tests/stack/test_limits.py::test_L4_slow_views_leave_the_last_thread_to_others"
+FRONT_END = "tests/stack/test_framing.py"
+ITSELF = "tests/stack/test_containers.py::test_R1_server_that_root_starts_serves_as_another_user"
+DIFFERENCE = "tests/stack/test_limits.py::test_L2_request_has_100_headers"
 SERVER = "tests/stack/test_metrics.py::test_V3_requests_are_counted_across_processes"
 CONTRACT = "tests/contract/test_guide_application.py"
 
@@ -38,6 +39,8 @@ CONTRACT = "tests/contract/test_guide_application.py"
         # It is no variant's to show where there is another.
         (SERVER, "apache-gunicorn,apache-fastcgi,nginx,lighttpd", {"nginx", "lighttpd"}),
         (CONTRACT, "granian,nginx", {"granian", "nginx"}),
+        # One that is shared, and ends otherwise in one of them.
+        (DIFFERENCE, "nginx,granian,waitress", {"nginx", "granian"}),
         # One of its own with two that share one.
         (SHARED, "nginx,nginx-fastcgi,gevent", {"nginx"}),
         (FRONT_END, "nginx,nginx-fastcgi,gevent", {"nginx", "nginx-fastcgi"}),

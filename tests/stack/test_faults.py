@@ -351,6 +351,7 @@ def test_F6_database_that_does_not_answer_is_told_of_and_keeps_no_half(
 # ---- F7: the disk is full ----
 
 
+@pytest.mark.shared
 def test_F7_upload_to_a_full_disk_is_refused_and_leaves_nothing(stack: Stack) -> None:
 
     def upload(name: str) -> requests.Response:

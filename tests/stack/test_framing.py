@@ -16,6 +16,8 @@ from tests.echo import app_log, echo, ran
 from tests.stacks import Stack, until
 from tests.wire import Answer, MalformedError, Place, request
 
+pytestmark = pytest.mark.front_end
+
 # ---- what is right ----
 
 

@@ -14,6 +14,8 @@ from tests.figures import FIGURES, HEADERS
 from tests.stacks import Stack, until
 from tests.wire import Answer, Place, request
 
+pytestmark = pytest.mark.front_end
+
 CSP = "Content-Security-Policy"
 
 

@@ -26,7 +26,7 @@ from tests.site import Site
 from tests.stacks import Stack, until
 from tests.wire import Answer, Place, request
 
-pytestmark = pytest.mark.xdist_group("faults")
+pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("faults")]
 
 LIMIT = 10 * 1024 * 1024  # bytes of a body
 LINE = 8 * 1024  # bytes of a request line, and of a header

@@ -16,6 +16,8 @@ from docker.models.containers import Container
 from tests.stacks import Stack, begun, until
 from tests.wire import Answer, Place, request
 
+pytestmark = pytest.mark.front_end
+
 # The line's keys, in this order.
 # fmt: off
 KEYS = [

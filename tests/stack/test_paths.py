@@ -10,6 +10,8 @@ from tests.echo import echo
 from tests.stacks import Stack
 from tests.wire import Place, request
 
+pytestmark = pytest.mark.front_end
+
 # What stands after /test/echo/ reaches the app as it was sent, with its escapes undone once.
 ARRIVES = {
     "escaped slash": "a%2Fb",

@@ -16,7 +16,7 @@ from tests.profiles import ROOT
 from tests.stacks import Stack, copy_of_repository
 from tests.wire import Place, request
 
-pytestmark = [pytest.mark.front_end, pytest.mark.xdist_group("others")]
+pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("others")]
 
 PREFIX = "/guide"
 

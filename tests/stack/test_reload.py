@@ -129,7 +129,7 @@ def test_F3_reload_takes_new_code_into_service_and_fails_nobody(stack: Stack, no
 
 
 @pytest.mark.production
-@pytest.mark.front_end
+@pytest.mark.shared
 def test_F3_reload_takes_new_configuration_and_a_new_certificate_into_service_and_fails_nobody(
     stack: Stack, note: Note
 ) -> None:
@@ -173,7 +173,7 @@ def test_F3_reload_takes_new_configuration_and_a_new_certificate_into_service_an
 
 
 @pytest.mark.production
-@pytest.mark.front_end
+@pytest.mark.shared
 def test_R4_names_in_the_marked_block_are_the_sites(stack: Stack) -> None:
     """Who copies the file writes the site's own names where `localhost` stands: those, and no pattern."""
 
@@ -227,6 +227,7 @@ def test_development_server_shows_a_change_without_any_command(tmp_path: Path) -
 
 # Last: the file that is put back is newer than what lighttpd-spawn's lighttpd has read.
 @pytest.mark.production
+@pytest.mark.server
 @pytest.mark.parametrize("broken", ["code", "configuration"])
 def test_F3_reload_refuses_what_is_broken_and_goes_on_serving(stack: Stack, broken: str) -> None:
     file = (

@@ -21,7 +21,7 @@ from h2.events import DataReceived
 from tests.site import TOKEN
 from tests.stacks import Stack, until
 
-pytestmark = pytest.mark.xdist_group("faults")
+pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("faults")]
 
 
 @pytest.fixture

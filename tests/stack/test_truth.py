@@ -31,6 +31,8 @@ NEIGHBOUR = """
 import json, pathlib, sys
 sys.path.insert(0, "/mnt")
 from wire import Place, request
+
+pytestmark = pytest.mark.front_end
 url, *lines = sys.argv[1:]
 with Place(url, pathlib.Path("/mnt/certs/ca.pem")).connect(name="localhost") as wire:
     wire.send(request("GET /test/echo HTTP/1.1", *lines))
