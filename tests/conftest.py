@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: holds a time; runs with nothing beside it")
+    config.addinivalue_line("markers", "at_length: left out of a run of all: `make test-host` asks it")
     config.addinivalue_line("markers", "production: for the profiles that are meant for production")
     config.addinivalue_line("markers", "front_end: of its files alone; one profile that has them shows it")
     config.addinivalue_line(

@@ -27,9 +27,9 @@ left_behind() {
         docker network ls --quiet --filter name=test-
 }
 before=$(left_behind)
-.venv/bin/pytest tests "${of[@]}" --profiles "$names" -m alone --junitxml results/alone.xml
+.venv/bin/pytest tests "${of[@]}" --profiles "$names" -m "alone and not at_length" --junitxml results/alone.xml
 # Four stacks at a time, though two cores: much of it waits. A group of tests (xdist_group) shares a stack.
-.venv/bin/pytest tests "${of[@]}" --profiles "$names" -m "not alone" --numprocesses 4 --dist loadgroup --no-loadscope-reorder --junitxml results/test.xml
+.venv/bin/pytest tests "${of[@]}" --profiles "$names" -m "not alone and not at_length" --numprocesses 4 --dist loadgroup --no-loadscope-reorder --junitxml results/test.xml
 .venv/bin/python -m tests.faults results/alone.xml results/test.xml
 # What all profiles do is known when all were tested.
 if [ "$*" = "$(tail -n +2 profiles.csv | cut -d, -f1 | paste -sd ' ')" ]; then

@@ -36,6 +36,8 @@ SIBLINGS = {
 
 Siblings share one with one of the others, and are asked less: test_siblings.py.
 """
+OWN = ["uwsgi", "lighttpd-spawn"]
+"""Those with units that no other profile has; the others' are left to `make test-host`."""
 UNITS = {**SERVERS, **SIBLINGS}
 # Of each application server: flup's workers are forked by a third process, and lighttpd starts a fourth.
 GENERATION = {"gunicorn": 2, "flup": 3, "apache2": 2, "uwsgi": 2, "lighttpd": 4}

@@ -16,7 +16,7 @@ from tests.profiles import PROFILES, ROOT
 from tests.verify.command import run as verify
 from verify.check import CHECKS
 
-pytestmark = pytest.mark.xdist_group("upgrade")
+pytestmark = [pytest.mark.at_length, pytest.mark.xdist_group("upgrade")]
 
 
 def changes(profile: str) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.host.debian import OWN, SIBLINGS
 from tests.profiles import PROFILES, ROOT
 from tests.stacks import copy_of_repository
 
@@ -114,6 +115,22 @@ def test_make_within_a_test_is_not_given_the_profile_of_the_run(tmp_path: Path) 
 def test_run_of_one_profile_leaves_out_what_is_of_none(tmp_path: Path, arguments: list[str], of: str) -> None:
     said = make_test(tmp_path, 'echo "pytest $*"', *arguments)
     assert said.count(f"pytest tests{of} --profiles ") == 2, said
+    assert said.count(" and not at_length ") == 2, said
+
+
+def test_what_takes_long_is_left_to_test_host() -> None:
+    files = ("tests/host/test_siblings.py", "tests/host/test_upgrade.py", "tests/host/test_older.py")
+    ours, left = (collected(*files, "-m", mark) for mark in ("not at_length", "at_length"))
+    assert not ours & left
+    for ones, servers in (
+        (ours, ("uwsgi", "lighttpd-spawn", "nginx")),
+        (left, (*SIBLINGS.keys() - {*OWN}, "apache")),
+    ):
+        assert all(any(server in test for test in ones) for server in servers)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    command = next(line for line in makefile.splitlines() if "tests/host/test_debian.py" in line)
+    assert all(file in command for file in files)
+    assert "at_length" not in command
 
 
 def test_run_keeps_what_python_compiled(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def commands(page: str, section: str) -> list[str]:
     return [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
 
 
-@pytest.fixture(scope="module", params=EDITS)
+@pytest.fixture(scope="module", params=["nginx", pytest.param("lighttpd", marks=pytest.mark.at_length)])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start a server with the previous version, set up by its own README, edited, and all that saved."""
     name, folder = str(request.param), tmp_path_factory.mktemp("upgrade")

@@ -25,14 +25,13 @@ SPOOFED = "203.0.113.7"
 TRUSTED = ip_network(
     "198.51.100.0/24"
 )  # named in the site files as the front proxy's; nobody has it (RFC 5737)
+pytestmark = pytest.mark.front_end
 NAMES = ["http", pytest.param("https", marks=pytest.mark.production)]
 
 NEIGHBOUR = """
 import json, pathlib, sys
 sys.path.insert(0, "/mnt")
 from wire import Place, request
-
-pytestmark = pytest.mark.front_end
 url, *lines = sys.argv[1:]
 with Place(url, pathlib.Path("/mnt/certs/ca.pem")).connect(name="localhost") as wire:
     wire.send(request("GET /test/echo HTTP/1.1", *lines))
