@@ -36,7 +36,7 @@ install_packages() {
 
 # Loads the code in $home/coming as the unit's user, with its settings and no other, and brings the schema up to date.
 starts() (
-    umask "$(systemctl show "$unit" -P UMask)"
+    umask "$(systemctl show "$unit" -P UMask)" # a database that is made here is as the unit would make it
     mapfile -t settings < <(systemctl show "$unit" -P Environment |
         python3 -c 'import shlex, sys; print(*shlex.split(sys.stdin.read()), sep="\n")')
     setpriv --reuid app --regid app --init-groups env --ignore-environment --chdir $home/coming "${settings[@]}" \

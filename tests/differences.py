@@ -29,6 +29,8 @@ SERVER = "@debian"
 HEAD = """# Differences
 
 What `make test` found last, written by it: ✓ where all tests of a row of [the contract](contract.md) pass.
+It asks each profile what no other shows; the rest is found in the one of which it is a variant, and by
+`make test PROFILE=x` in the profile itself.
 A test of a numbered difference fails, as `tests/differences.csv` declares; if it ever passes, the run fails.
 
 """

@@ -426,7 +426,7 @@ def test_page_of_a_run_tells_what_is_gained_over_plain_configurations() -> None:
     assert f"| `nginx` | {half} | {half} | {quarter} | {quarter} | {quarter} |" in report.markdown(run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.at_length)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_its_figures_and_nothing_else(
     tmp_path: Path, number: signal.Signals
 ) -> None:
