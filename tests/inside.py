@@ -1,4 +1,4 @@
-"""Commands in a running container, with all of their output."""
+"""What a container wrote, and commands in a running one, with all of their output."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ def run_inside(container: Container, command: Sequence[str], **options: Any) -> 
     code = api.exec_inspect(execution)["ExitCode"]
     assert isinstance(code, int)
     return code, b"".join(blocks(answer.content))
+
+
+def log_lines(container: Container, **which: Any) -> list[bytes]:
+    """Return the lines of a container's log; which: as of docker-py's logs.
+
+    Without one that is being written: Docker keeps a line of more than 16 KiB in pieces, each as it comes.
+    """
+    log: bytes = container.logs(**which)
+    return log[: log.rfind(b"\n") + 1].splitlines()
 
 
 def blocks(stream: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What a command in a container wrote is all there, however it arrives: tests/inside.py."""
+"""What a container or a command in it wrote is there, however it arrives: tests/inside.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from docker.errors import APIError
 from docker.models.containers import Container
 
 import docker
-from tests.inside import run_inside
+from tests.inside import log_lines, run_inside
 
 WRITTEN = b"".join(
     bytes([number, 0, 0, 0]) + len(text).to_bytes(4) + text
@@ -40,7 +40,12 @@ class Engine(BaseHTTPRequestHandler):
             self.say(201, b'{"Id": "1"}')
 
     def do_GET(self) -> None:
-        self.say(200, b'{"ExitCode": 7}')
+        if self.path.endswith("/containers/1/json"):
+            self.say(200, b'{"Id": "1", "Config": {"Tty": true}}')
+        elif "/containers/1/logs?" in self.path:
+            self.say(200, b'{"one": 1}\n{"two": "the first 16 KiB of')
+        else:
+            self.say(200, b'{"ExitCode": 7}')
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -71,3 +76,7 @@ def test_output_that_arrives_with_the_headers_is_there(client: docker.DockerClie
 def test_container_that_does_not_run_is_told_of(client: docker.DockerClient) -> None:
     with pytest.raises(APIError, match="it is not running"):
         run_inside(Container(attrs={"Id": "stopped"}, client=client), ["true"])
+
+
+def test_line_of_a_log_that_is_being_written_is_none_yet(client: docker.DockerClient) -> None:
+    assert log_lines(Container(attrs={"Id": "1"}, client=client)) == [b'{"one": 1}']

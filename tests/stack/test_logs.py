@@ -13,6 +13,7 @@ import httpx
 import pytest
 from docker.models.containers import Container
 
+from tests.inside import log_lines
 from tests.stacks import Stack, begun, until
 from tests.wire import Answer, Place, request
 
@@ -31,7 +32,7 @@ NUMBERS: dict[str, type | tuple[type, ...]] = {"status": int, "bytes": int, "dur
 
 def lines(container: Container, number: int) -> list[bytes]:
     """Return the log's last lines: all would be up to 60 MB."""
-    return container.logs(stdout=True, stderr=False, tail=number).splitlines()
+    return log_lines(container, stdout=True, stderr=False, tail=number)
 
 
 def entry(line: bytes) -> dict[str, Any]:
@@ -322,8 +323,8 @@ def app_log(stack: Stack, since: datetime) -> list[dict[str, Any]]:
     Where the front end runs in the same container, its access log is on the standard output.
     """
     own_container = stack.app.id != stack.front.id or stack.profile.name == "dev"
-    found = stack.app.logs(stdout=own_container, stderr=True, since=since.timestamp())
-    return [json.loads(line) for line in found.splitlines()]
+    found = log_lines(stack.app, stdout=own_container, stderr=True, since=since.timestamp())
+    return [json.loads(line) for line in found]
 
 
 # nginx says so where it is started without root, as a container is.

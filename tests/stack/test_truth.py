@@ -16,7 +16,7 @@ from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 from tests.echo import Echo, echo
-from tests.inside import run_inside
+from tests.inside import log_lines, run_inside
 from tests.profiles import PRODUCTION
 from tests.stacks import Stack, until
 from tests.wire import Place, request
@@ -324,7 +324,7 @@ def log_line(
     found: list[dict[str, object]] = []
 
     def logged() -> bool:
-        lines = container.logs(tail=500).decode(errors="replace").splitlines()
+        lines = [line.decode(errors="replace") for line in log_lines(container, tail=500)]
         parsed = (json.loads(line) for line in lines if request_id in line and line.startswith("{"))
         found[:] = [line for line in parsed if line.get("request_id") == request_id and keep(line)]
         return bool(found)
