@@ -1,7 +1,7 @@
 """Load by Debian's wrk and h2load, each run in a container of its own beside the stack.
 
 ``inside`` shares the network of the front end's container; ``published`` has the host's, and goes through
-the published port as a visitor does.
+the published port as a visitor does; ``alone`` has the Unix socket of the application server.
 """
 
 from __future__ import annotations
@@ -110,11 +110,16 @@ TOTALS = re.compile(
 )
 
 
-def h2load(url: str, network: str, *, connections: int, streams: int, seconds: int, length: int) -> Load:
-    """Ask `url` for `seconds` by HTTP/2; each body has `length` bytes."""
-    command = f"h2load -t2 -c{connections} -m{streams} -D{seconds} --log-file=/tmp/log {url}"
+def h2load(
+    url: str, by: str, *, connections: int, streams: int = 1, seconds: int, length: int, **options: Any
+) -> Load:
+    """Ask `url` for `seconds`; each body has `length` bytes.
+
+    `by` are h2load's arguments that say how ("": HTTP/2), `options` docker's, that say from where.
+    """
+    command = f"h2load {by} -t2 -c{connections} -m{streams} -D{seconds} --log-file=/tmp/log {url}"
     script = f"{command} && echo log && cut -f2,3 /tmp/log"
-    said, _, log = output(["sh", "-c", script], network_mode=network).partition("\nlog\n")
+    said, _, log = output(["sh", "-c", script], **options).partition("\nlog\n")
     return of_h2load(said, log, seconds, length)
 
 

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bench import charts, curves, settings
 from bench.cases import CASES
-from bench.run import WAYS
+from bench.run import WAYS, ways
 from bench.summary import summary
 from tests.profiles import PRODUCTION, PROFILES, ROOT
 
@@ -35,6 +35,7 @@ OF_A_PROFILE = {
 }
 
 
+OTHERWISE = {"published": " (published port)", "alone": " (the application server alone)"}
 FAMILY = ("page", "static", "static-1m")
 """The cases of which a profile is held beside its own server's plain configuration."""
 
@@ -59,8 +60,8 @@ def table(found: dict[str, Any]) -> Table:
     for column in shown.columns[1:]:
         column.justify = "right"
     for case in CASES:
-        for way in WAYS[: 1 + case.published]:
-            title = f"{case.title} (published port)" if way == "published" else case.title
+        for way in (way for way in WAYS if any(way in ways(profile, case) for profile in profiles)):
+            title = f"{case.title}{OTHERWISE.get(way, '')}"
             got = [summary(found, profile, case.name, way) for profile in profiles]
             shown.add_row(title, *(f"{rate(row)}  {figure(row['cpu'], 2)}" if row else "" for row in got))
     for name, title in OF_A_PROFILE.items():
@@ -103,12 +104,14 @@ def tables(found: dict[str, Any]) -> list[Part]:
         return [f"`{profile}`", *(cell(one) if one else "" for one in got)]
 
     def published(profile: str) -> list[str]:
-        ways = [[summary(found, profile, case.name, way) for way in WAYS] for case in CASES if case.published]
-        return [f"`{profile}`", *(part_of(one, other) if one and other else "" for one, other in ways)]
+        pairs = [
+            [summary(found, profile, case.name, way) for way in WAYS[:2]] for case in CASES if case.published
+        ]
+        return [f"`{profile}`", *(part_of(one, other) if one and other else "" for one, other in pairs)]
 
     def limits(profile: str) -> list[str]:
         ours, flask, bare = (summary(found, profile, name) for name in ("page", "flask", "bare"))
-        pairs = ((flask, ours), (bare, ours), (bare, flask))
+        pairs = ((flask, ours), (bare, ours), (bare, flask), (summary(found, profile, "page", "alone"), ours))
         return [f"`{profile}`", *(beside(limit, one) if limit and one else "" for limit, one in pairs)]
 
     def plainly(profile: str) -> list[str]:
@@ -147,8 +150,15 @@ def tables(found: dict[str, Any]) -> list[Part]:
         Part(
             "Hello World beside its limits",
             "Requests per second and processor time in the same processes: our application,"
-            " Flask alone (no extension, header, metric), and a bare WSGI callable.",
-            ["profile", "ours of Flask alone", "ours of a bare callable", "Flask alone of a bare callable"],
+            " Flask alone (no extension, header, metric), and a bare WSGI callable. The last: of"
+            " the application server on its own socket, no front end before it, where it speaks HTTP.",
+            [
+                "profile",
+                "ours of Flask alone",
+                "ours of a bare callable",
+                "Flask alone of a bare callable",
+                "ours of the application server alone",
+            ],
             [*map(limits, profiles)],
         ),
         Part(

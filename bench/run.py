@@ -29,7 +29,9 @@ COUNT = """
 import sqlite3
 print(*sqlite3.connect("/var/lib/app/database.db").execute("SELECT count(*) FROM students").fetchone())
 """
-WAYS = ("inside", "published")
+WAYS = ("inside", "published", "alone")
+HTTP = "HTTP over a Unix socket"
+SOCKET = "/run/app/app.sock"  # of every server that speaks it
 PLAIN = {f"plain-{file.stem}": file for file in sorted((ROOT / "bench/plain").glob("*.yaml"))}
 """Profiles as the servers' own first pages, or public images, set them up: what is over compose.yaml."""
 
@@ -117,6 +119,12 @@ class BenchStack(Stack):
         self.execute(self.app, "sh", "-c", "rm -rf /var/lib/app/uploads/*")
 
 
+def ways(title: str, case: Case) -> list[str]:
+    """Return how a case is asked of a profile: of WAYS. Alone, where its server speaks HTTP."""
+    alone = case.name == "page" and title not in PLAIN and PROFILES[title].transport == HTTP
+    return [*WAYS[: 1 + case.published], *(["alone"] if alone else [])]
+
+
 def ask_once(stack: BenchStack, case: Case) -> tuple[Site, str, int]:
     """See that one answer is right; return the visitor, its form's token, and the body's length as sent."""
     visitor, token = stack.visitor(case), ""
@@ -164,10 +172,12 @@ def measure(stack: BenchStack, case: Case, seconds: int, files: Path, way: str) 
     before = stack.rows() if case.name == "insert" else 0
     calibrated = figures.calibration()
     used, machine = figures.cpu_seconds(stack.serving), figures.machine_cpu_seconds()
-    if case.http_2:
-        found = load.h2load(
-            url, network, connections=case.connections, streams=4, seconds=seconds, length=length
-        )
+    if way == "alone":  # wrk knows no Unix socket
+        found = load.h2load(url, f"--h1 --base-uri=unix:{SOCKET}", connections=case.connections,
+                            seconds=seconds, length=length, volumes_from=[stack.app.id])  # fmt: skip
+    elif case.http_2:
+        found = load.h2load(url, "", connections=case.connections, streams=4, seconds=seconds,
+                            length=length, network_mode=network)  # fmt: skip
     else:
         found = load.wrk(url, network, connections=case.connections, seconds=seconds, method=case.method,
                          text=case.text, body=file, headers=headers)  # fmt: skip
@@ -243,7 +253,7 @@ def keep(found: dict[str, Any], results: Path) -> None:
 
 def steps(profiles: Sequence[str], settings: Settings) -> int:
     """Return how many steps `run` tells of."""
-    runs = sum(1 + case.published for name in profiles for case in meant(name, settings.cases))
+    runs = sum(len(ways(name, case)) for name in profiles for case in meant(name, settings.cases))
     return len(profiles) * 2 + runs * settings.rounds
 
 
@@ -311,7 +321,7 @@ def run(
                         seconds=WARM_SECONDS,
                     )
                     for case in meant(stack.title, settings.cases):
-                        for way in WAYS[: 1 + case.published]:
+                        for way in ways(stack.title, case):
                             tell(f"round {number + 1}, {stack.title}: {case.title}")
                             row = measure(stack, case, settings.seconds, files, way)
                             found["rows"].append({"round": number + 1, **row})

@@ -22,7 +22,7 @@ from bench import __main__ as bench_command
 from bench import check, curves, figures, load, report, settings
 from bench import run as bench_module
 from bench.cases import CASE, CASES, Case
-from bench.run import PLAIN, WAYS, BenchStack, Settings, errors_of, measure, starts
+from bench.run import PLAIN, BenchStack, Settings, errors_of, measure, starts, ways
 from bench.run import run as bench_run
 from bench.summary import summary
 from tests.profiles import PROFILES, ROOT
@@ -122,8 +122,8 @@ def run_of(*profiles: str, complete: bool = True) -> dict[str, Any]:
         {"profile": profile, "case": case.name, "way": way, "requests": requests, "seconds": 2, "cpu": 1,
          "machine_cpu": 2, "latency": dict.fromkeys(load.PERCENTILES, requests / 10), "calibration": 0.1,
          "errors": {}}
-        for profile in profiles for case in CASES for way in WAYS for requests in (100, 400, 200)
-        if way == "inside" or case.published
+        for profile in profiles for case in CASES for way in ways(profile, case)
+        for requests in (100, 400, 200)
     ]  # fmt: skip
     about = {"date": "2026-11-26", "processor": "a processor", "cores": 2, "kernel": "6.1"}
     taken = dict.fromkeys(report.OF_A_PROFILE, 12.5)
@@ -156,9 +156,19 @@ def test_page_of_a_run_tells_what_is_reached_of_the_limits() -> None:
         row |= (
             {"cpu": 0.25} if row["case"] == "flask" else {"requests": 1000} if row["case"] == "bare" else {}
         )
+        row |= {"requests": 500} if row["way"] == "alone" else {}
     said = report.markdown(run)
     flask, bare = "100%; 4.0 times the processor time", "20%; 5.0 times the processor time"
-    assert f"| `nginx` | {flask} | {bare} |" in said
+    flask_of_bare, alone = "20%; 1.2 times the processor time", "40%; 2.5 times the processor time"
+    assert f"| `nginx` | {flask} | {bare} | {flask_of_bare} | {alone} |" in said
+
+
+def test_application_server_that_speaks_http_is_asked_alone_too() -> None:
+    page = {profile: ways(profile, CASE["page"]) for profile in (*PROFILES, *PLAIN)}
+    asked = {profile for profile, found in page.items() if "alone" in found}
+    by_http = {p.name for p in PROFILES.values() if p.front_end != "none" and p.transport.startswith("HTTP")}
+    assert asked == by_http
+    assert ways("nginx", CASE["list"]) == ["inside"]
 
 
 def test_page_of_an_interrupted_run_says_so() -> None:
@@ -370,7 +380,7 @@ def left_behind() -> set[str]:
     return {str(container.name) for container in containers} | {str(volume.id) for volume in volumes}
 
 
-def test_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> None:
+def test_case_is_measured_in_each_way_that_it_has(tmp_path: Path) -> None:
     """One of each kind; CI has all of nginx's measured."""
     results, before = tmp_path / "bench.json", left_behind()
     cases = tuple(CASE[name] for name in ("page", "insert", "tls", "http-2", "upload"))
@@ -378,7 +388,7 @@ def test_case_is_measured_both_ways_where_it_should_be(tmp_path: Path) -> None:
     assert left_behind() == before
     assert found == json.loads(results.read_text())
     assert found["complete"]
-    wanted = {(case.name, way) for case in cases for way in WAYS[: 1 + case.published]}
+    wanted = {(case.name, way) for case in cases for way in ways("nginx", case)}
     assert {(row["case"], row["way"]) for row in found["rows"]} == wanted
     for row in found["rows"]:
         assert row["requests"] > 0

@@ -151,12 +151,15 @@ def oom_kills(stack: Stack) -> list[bool]:
     return [container.attrs["State"]["OOMKilled"] for container in (stack.front, stack.app)]
 
 
+HEALTH_CHECK = re.compile(r"curl|^runc init$")  # Docker's own, as it begins and as it runs
+
+
 def processes(stack: Stack) -> set[tuple[str, str]]:
     """Return process id and command of all that runs in the containers that serve."""
     found = set()
     for container in (stack.front, stack.app):
         listing = container.top(ps_args="-eo pid,args")["Processes"]
-        found |= {(pid, command) for pid, command in listing if "curl" not in command}
+        found |= {(pid, command) for pid, command in listing if not HEALTH_CHECK.search(command)}
     return found
 
 
