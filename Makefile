@@ -7,7 +7,7 @@ $(foreach line,$(shell sed -n 's/^\([A-Z_]*\)=/\1?=/p' .env 2>/dev/null),$(eval 
 NAMED := $(if $(filter command line environment,$(origin PROFILE)),$(PROFILE))
 CHOSEN := $(or $(NAMED),$(PROFILES))
 PROFILE ?= nginx
-export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND APP APP_ENV APP_PREFIX SERVER_NAME DEST MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
+export PROFILE STACK TAG PORT TLS_PORT MAIL_PORT BIND WEB_CONCURRENCY APP_MEMORY APP APP_ENV APP_PREFIX SERVER_NAME DEST MAIL_SERVER MAIL_SMTP_PORT TUNNEL_HOST TUNNEL_NAME
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs reload smoke test test-host bench bench-curves bench-settings bench-check prove-config verify export static tunnel lint lock secrets clean known-profile
@@ -16,6 +16,7 @@ help: ## Explain the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\n  PROFILE=%s (now: %s)\n' '$(subst $() ,|,$(strip $(PROFILES)))' '$(PROFILE)'
 	@printf '  PORT=8080  TLS_PORT=8443  MAIL_PORT=1080  BIND=127.0.0.1\n  STACK=flask (a name that keeps two stacks apart)  TAG=latest (of the images)\n'
+	@printf '  WEB_CONCURRENCY=2 (processes of the application, one for each core)\n'
 	@printf '  APP=../myproject/app.py:app (another WSGI application in place of ours)\n'
 
 known-profile:

@@ -13,7 +13,7 @@ options=(
     --mime-types /etc/mime.types
     --user "$APACHE_RUN_USER" --group "$APACHE_RUN_GROUP" --working-directory /srv/app --python-path /srv/app
     # threads: as many as httpd's, for who sends a body slowly holds one. Default: 1 and 5
-    --processes 2 --threads 128
+    --processes "${WEB_CONCURRENCY:-2}" --threads 128
     --server-mpm event
     # How long the application may let httpd wait, then 504. Not --request-timeout, which ends the whole process.
     --socket-timeout 60 --request-timeout 0
@@ -25,6 +25,8 @@ options=(
     # A reload is servers/httpd.py's business.
     --disable-reloading
 )
+# What servers/httpd.py defines is an option above, and its spaces would not outlast apachectl.
+[ "$1" != -C ] || shift 2
 mkdir -p "$root"
 /srv/app/venv/bin/mod_wsgi-express setup-server /srv/apache/app.wsgi "${options[@]}" >/dev/null
 exec bash "$root/apachectl" "$@"

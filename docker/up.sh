@@ -13,6 +13,12 @@ export FRONT_END # for application servers that several front ends share
 export STACK=${STACK:-flask} PORT=${PORT:-8080} TLS_PORT=${TLS_PORT:-8443} MAIL_PORT=${MAIL_PORT:-1080} BIND=${BIND:-127.0.0.1}
 address=$BIND
 [ "$BIND" = 0.0.0.0 ] && address=127.0.0.1
+WEB_CONCURRENCY=${WEB_CONCURRENCY:-2}
+[[ $WEB_CONCURRENCY =~ ^[1-9][0-9]?$ ]] ||
+    die "WEB_CONCURRENCY is '$WEB_CONCURRENCY': it has to be a number of processes from 1 to 99. One for each core is right: nproc"
+# While a reload lasts each process is there twice: docs/processes.md
+export WEB_CONCURRENCY APP_MEMORY=${APP_MEMORY:-$((272 + 120 * WEB_CONCURRENCY))m}
+export APP_PIDS=$((20 + 40 * WEB_CONCURRENCY)) APACHE_PIDS=$((1488 + 256 * WEB_CONCURRENCY))
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
 compose=(docker compose --progress quiet)

@@ -42,7 +42,8 @@ else:
     sys.exit("Error: there is no folder /run/app for the socket; make it, or say in PORT where to listen.")
 
 worker_class = "gthread"
-workers = 2
+# One for each core: docs/processes.md
+workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = 4
 # A process takes no request that would wait for one of its threads: the other process may have one free.
 # Default: 1000. No connection is kept between two requests: it would count, and nginx asks for none.

@@ -28,6 +28,9 @@ from threading import Thread
 CODE = Path(__file__).resolve().parent.parent
 # By Debian's name for it: what takes httpd's arguments.
 HTTPD = os.environ.get("APACHE_HTTPD", "/usr/sbin/apache2")
+# How many processes the application has; without this, as many as the site file says.
+PROCESSES = os.environ.get("WEB_CONCURRENCY")
+DEFINED = ["-C", f"Define WEB_CONCURRENCY {PROCESSES}"] if PROCESSES else []
 # Loads the application, where httpd is root's: the user of WSGIDaemonProcess.
 USER = "app"
 
@@ -80,7 +83,7 @@ class Httpd:
         self.stop_at: float | None = None
         self.has_listened = False
         self.process = subprocess.Popen(  # noqa: S603  what the administrator names
-            [HTTPD, "-D", "FOREGROUND"],
+            [HTTPD, *DEFINED, "-D", "FOREGROUND"],
             # The access log says that its times are UTC's.
             env={**os.environ, "APACHE_PID_FILE": str(pid_file), "TZ": "UTC"},
             stderr=subprocess.PIPE,
@@ -133,7 +136,7 @@ def sound() -> bool:
     """Return whether httpd takes its configuration and the application starts; say what is wrong."""
     user = USER if os.geteuid() == 0 else None
     checks = (
-        subprocess.run([HTTPD, "-t"], capture_output=True, text=True, check=False),  # noqa: S603  as above
+        subprocess.run([HTTPD, *DEFINED, "-t"], capture_output=True, text=True, check=False),  # noqa: S603  as above
         subprocess.run(
             ["nice", "venv/bin/python", "-B", "-c", "import app.wsgi"],  # noqa: S607  after httpd's own processes
             capture_output=True, text=True, check=False,

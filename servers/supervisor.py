@@ -396,6 +396,14 @@ def watch_signals(*numbers: signal.Signals) -> socket.socket:
     return ours
 
 
+def at_least_1(text: str) -> int:
+    """Read a number of processes; raises what argparse tells of."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def main(
     serve: Serve,
     module: str,
@@ -415,7 +423,10 @@ def main(
     where.add_argument(
         "--stdin", dest="fd", action="store_const", const=0, help="the socket is standard input"
     )
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--processes", type=at_least_1, default=os.environ.get("WEB_CONCURRENCY") or "2",
+        help="by default WEB_CONCURRENCY of the environment, or 2",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, default=threads, help="in each process")
     parser.add_argument("--check", action="store_true", help="import the application and exit")
     parser.add_argument("--worker", type=int, nargs=2, help=argparse.SUPPRESS)

@@ -1,7 +1,7 @@
 """Have uWSGI load new code: ``python -m servers.uwsgi_reload``; returns when all processes serve the new.
 
 An argument is the process id of its master; without one that stands in `/run/app/uwsgi.pid`. Exits with a
-sentence where a process does not after `PATIENCE`.
+sentence where a process does not in time.
 
 A stop while the last still loads would be no graceful one: that process misses the signal to finish.
 
@@ -18,8 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-PATIENCE = 90
-"""Seconds: each of two processes may take 25 to finish (`worker-reload-mercy`), and loads the application."""
+PATIENCE = 45
+"""Seconds for each process: it may take 25 to finish (`worker-reload-mercy`), and loads the application."""
 STALL = 3
 """Seconds without a change, after which uWSGI is asked again."""
 
@@ -34,16 +34,17 @@ def serves(process: str) -> bool:
 
 def main() -> None:
     """Ask again until each process that is there now has gone; wait until those in their place serve."""
-    deadline = time.monotonic() + PATIENCE
     given = sys.argv[1:] or [Path("/run/app/uwsgi.pid").read_text(encoding="ascii")]
     master = int(given[0])
     children = Path(f"/proc/{master}/task/{master}/children")
     old = there = set(children.read_text(encoding="ascii").split())
     left, asked = old, -float(STALL)
+    patience = PATIENCE * len(old)
+    deadline = time.monotonic() + patience
     while left or len(there) < len(old) or not all(map(serves, there)):
         now = time.monotonic()
         if now > deadline:
-            sys.exit(f"error: uWSGI does not serve new code after {PATIENCE} s; look at its log, restart it.")
+            sys.exit(f"error: uWSGI does not serve new code after {patience} s; look at its log, restart it.")
         if left and now > asked + STALL:
             os.kill(master, signal.SIGHUP)
             asked = now

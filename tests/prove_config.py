@@ -63,6 +63,7 @@ WORDS = {
     "test_F1": r"50\[234|error_page|ErrorDoc|errorfile|sub_filter|error_type|[Rr]etry|INCLUDE|disable-time",
     "test_V1": r"log|Log",
     "test_V2": r"healthz|X-Log|errorlog",
+    "test_configuration_in_effect": r"WEB_CONCURRENCY",
     "test_V3": r"metrics|allow|deny|Require local",
 }
 # What each section of a file is for: its rows of the contract come next.

@@ -154,16 +154,16 @@ class Server:
     def appears(self, name: str) -> None:
         eventually((self.folder / name).exists, name)
 
-    def workers(self) -> set[int]:
-        """Return the ids of the processes that answer; there are two of them."""
+    def workers(self, number: int = 2) -> set[int]:
+        """Return the ids of the processes that answer, once there are so many."""
         found: set[int] = set()
 
-        def both() -> bool:
+        def all_of_them() -> bool:
             with ThreadPoolExecutor(4) as pool:
                 found.update(pool.map(lambda _: int(self.fetch(self.socket, "/pid").body), range(8)))
-            return len(found) >= 2
+            return len(found) >= number
 
-        eventually(both, "two workers answer")
+        eventually(all_of_them, f"{number} workers answer")
         return found
 
 

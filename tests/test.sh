@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . docker/say.sh
 
 # PROFILE=x of the command line is this run's: the make of a test would take it in place of its own.
-unset MAKEFLAGS MAKEOVERRIDES MFLAGS PROFILE
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS PROFILE WEB_CONCURRENCY
 # Where a machine sets this, each process of pytest would compile all tests and packages anew.
 unset PYTHONDONTWRITEBYTECODE
 

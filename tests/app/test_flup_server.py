@@ -115,6 +115,22 @@ def test_application_is_loaded_once_for_all_workers(server: Server) -> None:
     eventually(lambda: (server.folder / "loads").read_text() == "++", "another load")
 
 
+def test_environment_says_how_many_workers_there_are(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    server.start()
+    server.says("3 workers with 2 threads")
+    assert len(server.workers(3)) == 3
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two"])
+def test_number_of_workers_that_is_none_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", number)
+    assert server.popen().wait(timeout=20) == 2
+    assert f"argument --processes: invalid at_least_1 value: '{number}'" in server.log()
+
+
 def test_new_code_that_does_not_load_leaves_the_old_in_service(server: Server) -> None:
     server.start()
     server.workers()

@@ -40,6 +40,18 @@ def test_body_that_never_ends_is_not_taken_for_ever(monkeypatch: pytest.MonkeyPa
     assert taken(monkeypatch, None) == MAX_BODY_BYTES
 
 
+@pytest.mark.parametrize(("said", "number"), [(None, 2), ("", 2), ("3", 3)])
+def test_environment_says_how_many_processes_there_are(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, number: int
+) -> None:
+    """Heroku does, by the memory of a dyno."""
+    monkeypatch.setenv("PORT", "8000")
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    if said is not None:
+        monkeypatch.setenv("WEB_CONCURRENCY", said)
+    assert runpy.run_path(str(ROOT / "servers/gunicorn.conf.py"))["workers"] == number
+
+
 def test_no_line_of_an_access_log_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a logconfig_dict Gunicorn's own would put one together for each request, and throw it away."""
     monkeypatch.setenv("PORT", "8000")

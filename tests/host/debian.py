@@ -167,8 +167,11 @@ class Server:
         app = " ".join(unit for unit in self.units if unit.startswith(self.app))
         return commands.replace("gunicorn.socket gunicorn.service", app).replace("gunicorn", self.app)
 
-    def processes(self) -> set[str]:
-        """Return the ids of the processes that have the application, once there is one generation of them."""
+    def processes(self, more: int = 0) -> set[str]:
+        """Return the ids of the processes that have the application, once there is one generation of them.
+
+        `more` than the units say by themselves.
+        """
         main, group = self.run(f"systemctl show {self.app} -P MainPID -P ControlGroup").split()
         found: set[str] = set()
 
@@ -178,7 +181,7 @@ class Server:
             owners = dict(line.split() for line in listed.splitlines())
             user = "www-data" if self.app == "lighttpd" else "app"
             found = {process for process, owner in owners.items() if owner == user and process != main}
-            return len(found) == GENERATION[self.app]
+            return len(found) == GENERATION[self.app] + more
 
         until(settled, "no process of an older generation is left", 60)
         return found

@@ -269,6 +269,17 @@ def test_restart_of_the_application_keeps_visitors_waiting_alone(server: Server)
     assert load.failures == []
 
 
+def test_application_has_as_many_processes_as_its_unit_says(server: Server) -> None:
+    units = "$(grep -l ^Environment=WEB_CONCURRENCY= -r /etc/systemd/system)"
+    put = f"sed -i s/WEB_CONCURRENCY=.*/WEB_CONCURRENCY={{}}/ {units} && systemctl daemon-reload"
+    try:
+        server.run(f"{put.format(3)} && systemctl restart {server.app}")
+        server.processes(more=1)
+    finally:
+        server.run(f"{put.format(2)} && systemctl restart {server.app}")
+        server.until_it_answers()
+
+
 def test_reload_of_code_that_cannot_be_loaded_is_refused(server: Server) -> None:
     before = server.processes()
     server.run("cp /srv/app/app/wsgi.py /root/wsgi.py && echo 'raise SystemExit(1)' >>/srv/app/app/wsgi.py")

@@ -23,6 +23,14 @@ def running(stack: Stack) -> list[Container]:
     return containers
 
 
+@pytest.mark.production
+@pytest.mark.front_end
+def test_configuration_in_effect_can_be_shown(stack: Stack) -> None:
+    """By the server itself, without what starts it, as an administrator asks."""
+    said = stack.execute(stack.front, "sh", "-c", stack.front.labels["config.show"])
+    assert "198.51.100.0/24" in said  # of the marked block
+
+
 # ---- K1: what a container may do ----
 
 

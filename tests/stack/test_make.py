@@ -114,6 +114,12 @@ def test_prefix_that_is_no_path_is_refused(stack: Stack, prefix: str) -> None:
     stack.remove_images("prefix-make")
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "two", "2.5", "100"])
+def test_number_of_processes_that_is_none_is_refused(stack: Stack, number: str) -> None:
+    said = f"WEB_CONCURRENCY is '{number}': it has to be a number of processes from 1 to 99."
+    assert_refused(stack, said, WEB_CONCURRENCY=number)
+
+
 def test_build_that_cannot_reach_its_mirror_names_it(stack: Stack) -> None:
     assert_refused(
         stack,
