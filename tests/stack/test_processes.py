@@ -6,7 +6,9 @@ import pytest
 
 from tests.stacks import Stack, until
 
-pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.production, pytest.mark.server]
+pytestmark = [
+    pytest.mark.xdist_group("faults"), pytest.mark.production, pytest.mark.server, pytest.mark.front_end,
+]  # fmt: skip
 
 MEBIBYTES = 2**20
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.faults import Load, visitors
-from tests.stacks import Stack, copy_of_repository, until
+from tests.stacks import DEADLINE, Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -140,7 +140,7 @@ def test_F3_reload_takes_new_configuration_and_a_new_certificate_into_service_an
         asked = request(line, "Host: localhost", f"Content-Length: {2 * 1024 * 1024}", "Expect: 100-continue")
         with Place(stack.base_url).connect() as wire:
             wire.send(asked)
-            answer = wire.answer("POST")
+            answer = wire.answer("POST", seconds=DEADLINE)  # a process that has just begun still loads
             assert answer
             return answer.status
 
@@ -237,6 +237,7 @@ def test_F3_reload_refuses_what_is_broken_and_goes_on_serving(stack: Stack, brok
     )
     sound = file.read_text(encoding="utf-8")
     stack.settle()  # a process that still starts would load what is broken
+    until(lambda: len(stack.workers()) == 2, "both processes answer")
     before = stack.clock()
     try:
         file.write_text(f"{sound}\n}}}} this is no {broken} {{{{\n", encoding="utf-8")
