@@ -304,9 +304,13 @@ class Stack:
 
     @contextmanager
     def app_stopped(self) -> Iterator[None]:
-        """Hold every process that answers pages: each page names one, until no page comes."""
-        held: list[int] = []
+        """Hold every process that answers pages: each page names one, until no page comes.
+
+        Those that are known first: the kernel may wake one that is held for the next request, and no other.
+        """
+        held = [*self.workers()]
         try:
+            self.signal("STOP", held)
             with suppress(requests.Timeout):
                 while len(held) < 50:
                     page = self.site.get("/", timeout=5).text
