@@ -36,6 +36,8 @@ def test_application_has_as_many_processes_as_are_asked_for(editable: Stack) -> 
         editable.make("reload")
         until(lambda: not before & {*editable.workers()}, "the old ones have ended")
         answering(editable, 3)
+        editable.make("up", WEB_CONCURRENCY="3", APP_MEMORY="700m")
+        assert editable.app.attrs["HostConfig"]["Memory"] == 700 * MEBIBYTES
     finally:
         editable.up()
     answering(editable, 2)
