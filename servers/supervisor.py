@@ -188,8 +188,12 @@ class Supervisor:
 
     def __init__(self, module: str, target: str, path: Path | int, processes: int, threads: int) -> None:
         self.module, self.target = module, target
-        self.listener = inherited(path) if isinstance(path, int) else listen(path)
-        self.path = None if isinstance(path, int) else path
+        if isinstance(path, int):
+            self.listener, self.path = inherited(path), None  # before anything else has that number
+            self.signals = watch_signals()
+        else:
+            self.signals = watch_signals()  # before: whoever sees the socket may tell this process to stop
+            self.listener, self.path = listen(path), path
         self.processes, self.threads = processes, threads
         self.serving: Generation | None = None
         self.loading: Generation | None = None
@@ -203,8 +207,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit status."""
-        signals = watch_signals(signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-        self.selector.register(signals, selectors.EVENT_READ)
+        self.selector.register(self.signals, selectors.EVENT_READ)
         self.loading = self.load()
         while self.status is None or self.retired:
             for key, _ in self.selector.select(TICK_SECONDS):
@@ -213,7 +216,7 @@ class Supervisor:
                 elif isinstance(key.data, Generation):
                     self.heard_generation(key.data)
                 else:
-                    for number in signals.recv(64):
+                    for number in self.signals.recv(64):
                         self.reload() if number == signal.SIGHUP else self.stop(0)
             self.keep_up()
         return self.status
@@ -386,13 +389,13 @@ def inherited(descriptor: int) -> socket.socket:
     return listener
 
 
-def watch_signals(*numbers: signal.Signals) -> socket.socket:
-    """Return a socket on which each of these signals arrives as a byte, its number."""
+def watch_signals() -> socket.socket:
+    """Return a socket on which each signal to reload or stop arrives as a byte, its number."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    for number in numbers:
+    signal.set_wakeup_fd(theirs.detach())  # before: one that came between would be lost
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(theirs.detach())
     return ours
 
 

@@ -302,6 +302,16 @@ class Stack:
         """Send a signal to processes of the app's container."""
         self.execute(self.app, "sh", "-c", f"kill -{name} {' '.join(map(str, pids))}")
 
+    def hold(self, pids: list[int]) -> None:
+        """Stop processes of the app's container, until SIGCONT: a thread may go on for a moment."""
+        self.signal("STOP", pids)
+        states = f"cat {' '.join(f'/proc/{pid}/task/*/status' for pid in pids)}"
+
+        def stand() -> bool:
+            return not re.search(r"^State:\s+[RSD]", self.attempt(self.app, "sh", "-c", states)[1], re.M)
+
+        until(stand, "the processes stand still")
+
     @contextmanager
     def app_stopped(self) -> Iterator[None]:
         """Hold every process that answers pages: each page names one, until no page comes.
@@ -310,12 +320,12 @@ class Stack:
         """
         held = [*self.workers()]
         try:
-            self.signal("STOP", held)
+            self.hold(held)
             with suppress(requests.Timeout):
                 while len(held) < 50:
                     page = self.site.get("/", timeout=5).text
                     held += map(int, re.findall(r"process <b>(\d+)</b>", page))
-                    self.signal("STOP", held)
+                    self.hold(held)
             yield
         finally:
             self.signal("CONT", held)

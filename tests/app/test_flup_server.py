@@ -301,6 +301,27 @@ def test_the_socket_is_for_user_and_group_alone(server: Server) -> None:
     assert stat.filemode(server.socket.stat().st_mode) == "srw-rw----"
 
 
+def test_signal_to_stop_is_heard_from_the_moment_it_is_handled(server: Server) -> None:
+    """And that moment is before the socket is there: a server that is seen can be stopped."""
+    told_at_once = f"""
+import os, pathlib, runpy, signal
+install = signal.signal
+
+def installed(number, handler):
+    install(number, handler)
+    if number == signal.SIGTERM:
+        assert not pathlib.Path({str(server.socket)!r}).exists()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+signal.signal = installed
+runpy.run_module("servers.flup_server", run_name="__main__")
+"""
+    server.command = ("-c", told_at_once)
+    server.process = server.popen()
+    assert server.process.wait(timeout=10) == 0
+    assert not server.socket.exists()
+
+
 def test_a_socket_in_use_is_left_to_its_owner(server: Server) -> None:
     server.start()
     server.workers()
