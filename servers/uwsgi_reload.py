@@ -1,7 +1,7 @@
 """Have uWSGI load new code: ``python -m servers.uwsgi_reload``; returns when all processes serve the new.
 
 An argument is the process id of its master; without one that stands in `/run/app/uwsgi.pid`. Exits with a
-sentence where a process does not in time.
+sentence where a process does not in time, and where there is no uWSGI.
 
 A stop while the last still loads would be no graceful one: that process misses the signal to finish.
 
@@ -16,8 +16,10 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+PID_FILE = Path("/run/app/uwsgi.pid")
 PATIENCE = 45
 """Seconds for each process: it may take 25 to finish (`worker-reload-mercy`), and loads the application."""
 STALL = 3
@@ -32,12 +34,22 @@ def serves(process: str) -> bool:
         return False
 
 
+def children(master: int) -> set[str]:
+    """Return uWSGI's processes; exits where it has ended."""
+    try:
+        return set(Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split())
+    except (FileNotFoundError, ProcessLookupError):
+        sys.exit(f"error: uWSGI, process {master}, has ended; look at its log, start it.")
+
+
 def main() -> None:
     """Ask again until each process that is there now has gone; wait until those in their place serve."""
-    given = sys.argv[1:] or [Path("/run/app/uwsgi.pid").read_text(encoding="ascii")]
+    try:
+        given = sys.argv[1:] or [PID_FILE.read_text(encoding="ascii")]
+    except FileNotFoundError:
+        sys.exit(f"error: there is no {PID_FILE}: uWSGI does not run; start it.")
     master = int(given[0])
-    children = Path(f"/proc/{master}/task/{master}/children")
-    old = there = set(children.read_text(encoding="ascii").split())
+    old = there = children(master)
     left, asked = old, -float(STALL)
     patience = PATIENCE * len(old)
     deadline = time.monotonic() + patience
@@ -46,10 +58,11 @@ def main() -> None:
         if now > deadline:
             sys.exit(f"error: uWSGI does not serve new code after {patience} s; look at its log, restart it.")
         if left and now > asked + STALL:
-            os.kill(master, signal.SIGHUP)
+            with suppress(ProcessLookupError):
+                os.kill(master, signal.SIGHUP)
             asked = now
         time.sleep(0.2)
-        there = set(children.read_text(encoding="ascii").split())
+        there = children(master)
         before, left = left, old & there
         if left != before:
             asked = time.monotonic()

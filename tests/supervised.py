@@ -130,7 +130,11 @@ class Server:
             self.touch("release")
             self.touch("never")
             self.process.terminate()
-            self.process.wait(timeout=30)
+            try:
+                self.process.wait(timeout=30)
+            finally:
+                self.process.kill()
+                self.process.wait()
 
     def refusal(self) -> str:
         """Start a server that must refuse with status 1; return what it says."""

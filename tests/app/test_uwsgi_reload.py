@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -54,3 +57,51 @@ def test_uwsgi_is_asked_by_no_more_signals_than_it_needs(
         children = Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text(encoding="ascii").split()
         assert [len(list(Path(f"/proc/{child}/task").iterdir())) for child in children] == [2, 2]
         assert master.communicate()[0] == f"{needed}\n"
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["uwsgi_reload", *arguments])
+    with pytest.raises(SystemExit) as refused:
+        uwsgi_reload.main()
+    return str(refused.value)
+
+
+def test_uwsgi_that_never_takes_the_new_code_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uwsgi_reload, "PATIENCE", 1)
+    command = [sys.executable, "-c", MASTER, "1000"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as master:
+        assert master.stdout
+        assert master.stdout.readline() == "ready\n"
+        said = refusal(monkeypatch, str(master.pid))
+        assert said == "error: uWSGI does not serve new code after 2 s; look at its log, restart it."
+        for child in uwsgi_reload.children(master.pid):
+            os.kill(int(child), signal.SIGKILL)
+        master.kill()
+
+
+def test_uwsgi_that_is_not_there_is_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(uwsgi_reload, "PID_FILE", tmp_path / "uwsgi.pid")
+    assert refusal(monkeypatch) == f"error: there is no {tmp_path}/uwsgi.pid: uWSGI does not run; start it."
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+        said = refusal(monkeypatch, str(ended.pid))
+        assert said == f"error: uWSGI, process {ended.pid}, has ended; look at its log, start it."
+
+
+def test_uwsgi_that_ends_meanwhile_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where it cannot read its new configuration."""
+    ends = """
+import signal, subprocess, sys
+
+with subprocess.Popen(["sleep", "60"]) as child:
+    signal.signal(signal.SIGHUP, lambda *_: child.kill())
+    print("ready", flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", ends], stdout=subprocess.PIPE, text=True) as master:
+        assert master.stdout
+        assert master.stdout.readline() == "ready\n"
+        reaps = Thread(target=master.wait)
+        reaps.start()
+        said = refusal(monkeypatch, str(master.pid))
+        reaps.join()
+    assert said == f"error: uWSGI, process {master.pid}, has ended; look at its log, start it."
