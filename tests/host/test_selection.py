@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.debian import OWN, SIBLINGS
+from tests.host.debian import OWN, SIBLINGS, UNITS
 from tests.profiles import PROFILES, ROOT
 from tests.stacks import copy_of_repository
 
@@ -78,29 +78,29 @@ def test_run_of_profiles_and_run_of_none_ask_all_between_them() -> None:
     assert not any("nginx" in test for test in of_none)
 
 
-def make_test(folder: Path, pytest_: str, *arguments: str) -> str:
-    """Run `make test` where every step but it is empty, and pytest is the given script; what it said."""
+def make(folder: Path, pytest_: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `make` where its steps are empty, Python says what it is given, and pytest is the given script."""
     copy_of_repository(folder)
     (folder / ".venv").unlink()
+    programs = {".venv/bin/python": 'echo "python $*"', ".venv/bin/pytest": pytest_, "bin/docker": ""}
     steps = ("docker/engine.sh", "docker/base-image.sh", "docker/secrets.sh", "docker/images.sh")
-    for name in (
-        *steps,
-        "docker/certs.sh",
-        "tests/setup.sh",
-        "tests/lint.sh",
-        ".venv/bin/python",
-        ".venv/bin/pytest",
-        "bin/docker",
-    ):
+    programs |= dict.fromkeys((*steps, "docker/certs.sh", "tests/setup.sh", "tests/lint.sh"), "")
+    for name, script in programs.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(f"#!/bin/sh\n{pytest_ if name.endswith('pytest') else ''}\n")
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
         (folder / name).chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if name != "PROFILE"}
     environment |= {"PATH": f"{folder}/bin:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        ["make", "test", *arguments],
-        cwd=folder, check=True, capture_output=True, text=True, env=environment,
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=folder, check=False, capture_output=True, text=True, env=environment,
     )  # fmt: skip
+
+
+def make_test(folder: Path, pytest_: str, *arguments: str) -> str:
+    """Run `make test` so; what it said."""
+    done = make(folder, pytest_, "test", *arguments)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
@@ -131,6 +131,42 @@ def test_what_takes_long_is_left_to_test_host() -> None:
     command = next(line for line in makefile.splitlines() if "tests/host/test_debian.py" in line)
     assert all(file in command for file in files)
     assert "at_length" not in command
+
+
+COLLECTS = f'exec {sys.executable} -m pytest "$@" --collect-only'
+
+
+@pytest.mark.parametrize("name", ["nginx", "apache-gunicorn", "lighttpd-spawn", "uwsgi"])
+def test_make_test_host_asks_one_profile(tmp_path: Path, name: str) -> None:
+    done = make(tmp_path, COLLECTS, "test-host", f"PROFILE={name}")
+    names = "|".join(sorted(UNITS, key=len, reverse=True))
+    tests = re.findall(r"^tests/host/test_\S+$", done.stdout, re.M)
+    assert tests
+    assert [test for test in tests if {*re.findall(rf"(?<=[\[-])(?:{names})(?=[\]-])", test)} != {name}] == []
+
+
+def test_make_test_host_says_which_profile_has_no_readme(tmp_path: Path) -> None:
+    done = make(tmp_path, COLLECTS, "test-host", "PROFILE=apache-express")
+    assert done.returncode == 2
+    said = "error: the README of apache-express is not run by a test yet; systemd/files.csv names those that"
+    assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "run"),
+    [
+        (["bench"], "bench --rounds 3 --seconds 2"),
+        (["bench", "PROFILE=apache", "ROUNDS=1"], "bench apache --rounds 1 --seconds 2"),
+        (["bench-curves", "DURATION=1"], "bench.curves nginx --rounds 3 --seconds 1"),
+        (["bench-settings"], "bench.settings --rounds 3 --seconds 2"),
+        (["bench-settings", "PROFILE=lighttpd"], "bench.settings lighttpd --rounds 3 --seconds 2"),
+        (["bench-check", "PROFILE=dev"], "bench dev --rounds 3 --seconds 2\npython -m bench.check"),
+        (["prove-config", "PROFILE=apache"], "tests.prove_config apache"),
+    ],
+)
+def test_make_hands_on_what_is_chosen(tmp_path: Path, arguments: list[str], run: str) -> None:
+    done = make(tmp_path, "", *arguments)
+    assert [" ".join(line.split()) for line in done.stdout.splitlines()] == f"python -m {run}".splitlines()
 
 
 def test_run_keeps_what_python_compiled(tmp_path: Path) -> None:
