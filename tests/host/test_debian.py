@@ -110,6 +110,11 @@ def test_unit_is_hardened(server: Server, unit: str) -> None:
     assert float(found[1]) <= EXPOSURE.get(unit, 2.0), said
 
 
+def test_no_package_brings_a_profile_for_apparmor(server: Server) -> None:
+    """Debian has it on: what has a profile is confined."""
+    assert server.run("find /etc /usr -path '*/apparmor.d/*' -type f") == ""
+
+
 with_socket = pytest.mark.parametrize(
     "server", [name for name in SERVERS if name in WITH_SOCKET], indirect=True, scope="module"
 )
