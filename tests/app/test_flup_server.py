@@ -318,7 +318,7 @@ runpy.run_module("servers.flup_server", run_name="__main__")
 """
     server.command = ("-c", told_at_once)
     server.process = server.popen()
-    assert server.process.wait(timeout=10) == 0
+    assert server.process.wait(timeout=20) == 0
     assert not server.socket.exists()
 
 
