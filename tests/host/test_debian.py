@@ -286,6 +286,10 @@ def test_application_has_as_many_processes_as_its_unit_says(server: Server) -> N
 
 
 def test_reload_of_code_that_cannot_be_loaded_is_refused(server: Server) -> None:
+    """One that had not read its code yet would read what cannot be loaded, and end."""
+    with visitors(server) as load:
+        until(lambda: len(load.visits) > 20, "visitors go on")
+        until(lambda: len({visit.process for visit in load.visits} - {None}) == 2, "both have answered", 60)
     before = server.processes()
     server.run("cp /srv/app/app/wsgi.py /root/wsgi.py && echo 'raise SystemExit(1)' >>/srv/app/app/wsgi.py")
     try:
