@@ -99,6 +99,27 @@ EXPOSURE = {"apache2": 2.3}
 """httpd's first process is root's, which alone reads the key: see systemd/README.md."""
 
 
+def idle_lines(server: Server, unit: str) -> set[str]:
+    """Return the lines of what a unit may not, without which systemd's own check says nothing else."""
+    script = f"""
+        cd $(mktemp -d) && mkdir x@x.service.d
+        cp $(systemctl show {unit} -P FragmentPath) x@x.service
+        for file in $(systemctl show {unit} -P DropInPaths); do cp $file x@x.service.d/; done
+        file=$(grep --files-with-matches --recursive 'What it may not' .)
+        cp $file whole
+        check() {{ systemd-analyze security --offline=yes --json=short ./x@x.service | md5sum; }}
+        check
+        numbers=$(awk '/What it may not/ {{on = 1}} /^.Install/ {{on = 0}} on && /^[A-Z]/ {{print NR}}' whole)
+        for number in $numbers
+        do
+            sed "$number d" whole >$file
+            echo $(check) $(sed --quiet "$number p" whole)
+        done"""
+    (whole, _), *without = (line.split(maxsplit=1) for line in server.run(script).splitlines())
+    assert len(without) > 7, without
+    return {line.removeprefix("- ") for found, line in without if found == whole}
+
+
 @pytest.mark.parametrize("unit", ["its own", "app-backup"])
 def test_unit_is_hardened(server: Server, unit: str) -> None:
     unit = server.app if unit == "its own" else unit
@@ -108,6 +129,8 @@ def test_unit_is_hardened(server: Server, unit: str) -> None:
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)
     assert found
     assert float(found[1]) <= EXPOSURE.get(unit, 2.0), said
+    # That one is httpd's, which does not start without it: a call that is refused would end its check.
+    assert idle_lines(server, unit) == ({"SystemCallErrorNumber=EPERM"} if unit == "apache2" else set())
 
 
 def test_no_package_brings_a_profile_for_apparmor(server: Server) -> None:
@@ -615,6 +638,7 @@ def test_another_application_server_takes_gunicorns_place(server: Server, other:
         assert other in requests.get(server.base_url, timeout=PATIENCE).text
         said = server.run(f"systemd-analyze security --no-pager app@{other}.service")
         assert float(said.split("exposure level for")[1].split()[1]) <= 2.0
+        assert idle_lines(server, f"app@{other}") == set()
         with visitors(server) as load:
             server.run(f"systemd/deploy.sh app@{other}")
             assert blocks_nobody(server, f"app@{other}")
