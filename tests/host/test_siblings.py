@@ -80,6 +80,11 @@ def test_front_end_that_starts_the_application_is_hardened_for_both(server: Serv
     assert all("message" in json.loads(line) for line in lines)
 
 
+@pytest.mark.parametrize("server", OWN, indirect=True, scope="module")
+def test_own_unit_says_how_many_processes(server: Server) -> None:
+    test_debian.test_application_has_as_many_processes_as_its_unit_says(server)
+
+
 @pytest.mark.parametrize("server", ["lighttpd-spawn"], indirect=True, scope="module")
 @pytest.mark.parametrize("command", ["upgrade.sh lighttpd-spawn", "deploy.sh lighttpd"])
 def test_what_needs_a_unit_of_the_applications_is_refused(server: Server, command: str) -> None:
