@@ -51,6 +51,12 @@ exchange() {
     done
 }
 
+# What is not put in service goes; what one could go back to stays.
+give_up() {
+    if [ -n "$back" ]; then mv $home/coming $home/previous; else rm -rf $home/coming; fi
+    install_packages $home
+}
+
 rm -rf $home/coming
 if [ -n "$back" ]; then
     [ -d $home/previous ] || die "there is nothing to go back to: nothing was deployed since the server was set up."
@@ -61,18 +67,16 @@ else
     chmod -R u=rwX,go=rX $home/coming
 fi
 if ! install_packages $home/coming || ! starts; then
-    rm -rf $home/coming
-    install_packages $home
-    die "the new code does not start (see above), and was not put in service: what served still does."
+    give_up
+    die "this code does not start (see above), and was not put in service: what served still does."
 fi
 main=$(systemctl show "$unit" -P MainPID)
 before=$(cat "/proc/$main/task/$main/children" 2>/dev/null || true)
 exchange
 if ! systemctl reload "$unit"; then
     exchange
-    rm -rf $home/coming
-    install_packages $home
-    die "$unit does not take the new code (journalctl -u $unit), and it was taken back: what served still does."
+    give_up
+    die "$unit does not take this code (journalctl -u $unit), and it was taken back: what served still does."
 fi
 rm -rf $home/previous
 mv $home/coming $home/previous

@@ -69,6 +69,7 @@ keep() {
     for path in "$@"; do
         [ ! -e "$path" ] || { mkdir -p "$coming$(dirname "$path")" && cp -aT "$path" "$coming$path"; }
     done
+    stat --format %i $home/app >$coming/code
     printf '%s\n' "$@" >$coming/paths
 }
 
@@ -81,34 +82,46 @@ put_back() {
     systemctl daemon-reload
 }
 
-# Has the server take its files: a unit's settings are of its start, while its socket keeps visitors waiting.
-take() {
-    "${check[@]}" && systemd/deploy.sh "$@" "$app" >/dev/null || return
-    deployed=yes
+# Whether an upgrade that began has exchanged the code.
+is_deployed() { [ "$(stat --format %i $home/previous/app 2>/dev/null)" = "$(cat $coming/code)" ]; }
+
+# A unit's settings are of its start, while its socket keeps visitors waiting.
+is_edited() {
     local path
     while read -r path; do
-        [[ $path == /etc/systemd/system/$app.service* ]] || continue
-        cmp --quiet "$coming$path" "$path" || restart=yes
+        [[ $path != /etc/systemd/system/$app.service* ]] || cmp --quiet "$coming$path" "$path" || return 0
     done <$coming/paths
-    [ -z "$restart" ] || systemctl restart "$app"
+    return 1
+}
+
+# Has the server take its files.
+take() {
+    "${check[@]}" && systemd/deploy.sh "$@" "$app" >/dev/null || return
+    ! is_edited || systemctl restart "$app"
     [ "$app" = "$front" ] || systemctl reload "$front"
 }
 
-deployed='' restart=''
-undo() {
-    set +e
+# Takes back what began. Forth or back: the code before is the other one.
+take_back() {
+    local deployed='' restart=''
+    ! is_deployed || deployed=yes
+    [ -z "$deployed" ] || ! is_edited || restart=yes
     put_back $coming
-    # Forth or back: the code before is the other one.
     [ -z "$deployed" ] || systemd/deploy.sh --back "$app" >/dev/null
     [ -z "$restart" ] || systemctl restart "$app"
-    systemctl reload "$front"
+    systemctl reload-or-restart "$front" # it may have found no files that it could start with
     rm -rf $coming
+}
+
+undo() {
+    set +e
+    take_back
     echo "error: this does not work (see above), and all was taken back: what served still does." >&2
     exit 1
 }
 
 if [ -e $coming/paths ]; then
-    put_back $coming
+    take_back
     echo "An upgrade that was cut off is taken back first."
 fi
 rm -rf $coming
@@ -139,7 +152,6 @@ done
 systemctl daemon-reload
 take
 trap - EXIT
-stat --format %i $home/previous/app >$coming/code
 rm -rf $kept
 mv $coming $kept
 echo "The new configuration and code are in service. To take both back: systemd/upgrade.sh --back $profile"

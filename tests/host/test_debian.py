@@ -341,7 +341,7 @@ def test_new_code_is_deployed_and_taken_back_without_a_lost_request(server: Serv
 
 @pytest.mark.parametrize(
     ("file", "sentence"),
-    [(HELLO, "the new code does not start"), ("servers/{app}", "does not take the new code")],
+    [(HELLO, "this code does not start"), ("servers/{app}", "does not take this code")],
 )
 def test_code_that_does_not_start_is_not_put_in_service(server: Server, file: str, sentence: str) -> None:
     """Neither the application's, nor what the server itself loads: that is told at the reload."""
@@ -365,6 +365,17 @@ def test_code_that_does_not_start_is_not_put_in_service(server: Server, file: st
     for part in ("app", "servers", "requirements"):
         server.run(f"diff --recursive --exclude __pycache__ {part} /srv/app/{part}")
     server.run("test ! -e /srv/app/coming")
+
+
+def test_code_before_that_does_not_start_is_kept(server: Server) -> None:
+    deploy(server)
+    file = "/srv/app/previous/app/wsgi.py"
+    server.run(f"cp {file} /root/kept && sed -i '1i raise SystemExit(1)' {file}")
+    said = deploy(server, "--back", code=1).strip().splitlines()[-1]
+    assert said.startswith("error: this code does not start")
+    assert hello(server) == "Hello World"
+    server.run(f"cp /root/kept {file}")
+    deploy(server, "--back")
 
 
 @pytest.mark.parametrize(

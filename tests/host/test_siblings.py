@@ -123,7 +123,7 @@ def test_new_code_is_taken_where_the_front_end_starts_the_application(server: Se
         partial(
             test_debian.test_code_that_does_not_start_is_not_put_in_service,
             file=HELLO,
-            sentence="the new code does not start",
+            sentence="this code does not start",
         ),
     ],
     ids=lambda held: getattr(held, "func", held).__name__.removeprefix("test_"),

@@ -177,7 +177,7 @@ FRONTS = {
 def test_upgrade_that_does_not_work_changes_nothing(server: Server, part: str) -> None:
     file, says = FRONTS[server.profile.name]
     if part == "code":
-        file, says = "app/guide/application.py", "the new code does not start"
+        file, says = "app/guide/application.py", "this code does not start"
     server.run(f"git pull --no-rebase --quiet && sed -i '1i nonsense of the new version' {file}")
     server.run("git commit --quiet --all --message Broken")
     before = state(server)
@@ -206,15 +206,22 @@ def test_file_that_git_does_not_know_is_not_overwritten(server: Server) -> None:
     upgrade(server, back=True)
 
 
-def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server) -> None:
-    """The machine went off when the files had been put there; deploy.sh is what comes next."""
+@pytest.mark.parametrize("after", ["the configuration", "the code"])
+def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, after: str) -> None:
+    """The machine went off when deploy.sh was to begin, or when it had ended."""
     before = state(server)
-    server.run("cp systemd/deploy.sh /root/ && printf '#!/bin/sh\\nkill -9 $PPID\\n' >systemd/deploy.sh")
+    deploys = "" if after == "the configuration" else 'systemd/deploy "$@"\\n'
+    server.run(
+        "mv systemd/deploy.sh systemd/deploy && install /dev/stdin systemd/deploy.sh"
+        f" <<<$(printf '#!/bin/sh\\n{deploys}kill -9 $PPID\\n')"
+    )
     name = server.profile.name
-    server.run(f"systemd/upgrade.sh {name}", code=137)
-    server.run("cp /root/deploy.sh systemd/")
+    try:
+        server.run(f"systemd/upgrade.sh {name}", code=137)
+    finally:
+        server.run("mv systemd/deploy systemd/deploy.sh")
     assert state(server) != before
-    assert "nothing to go back to" in server.run(f"systemd/upgrade.sh --back {name} 2>&1", code=1)
+    assert "nothing to go back to" in upgrade(server, back=True, code=1)
     assert state(server) == before
 
 
