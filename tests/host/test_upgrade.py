@@ -209,6 +209,7 @@ def test_file_that_git_does_not_know_is_not_overwritten(server: Server) -> None:
 @pytest.mark.parametrize("after", ["the configuration", "the code"])
 def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, after: str) -> None:
     """The machine went off when deploy.sh was to begin, or when it had ended."""
+    server.run("git pull --no-rebase --quiet")
     before = state(server)
     deploys = "" if after == "the configuration" else 'systemd/deploy "$@"\\n'
     server.run(
