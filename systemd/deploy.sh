@@ -58,28 +58,30 @@ give_up() {
 }
 
 rm -rf $home/coming
+[ -z "$back" ] || [ -d $home/previous ] ||
+    die "there is nothing to go back to: nothing was deployed since the server was set up."
+trap give_up EXIT
 if [ -n "$back" ]; then
-    [ -d $home/previous ] || die "there is nothing to go back to: nothing was deployed since the server was set up."
     mv $home/previous $home/coming
 else
     mkdir $home/coming
     cp -r "${parts[@]}" $home/coming/
     chmod -R u=rwX,go=rX $home/coming
 fi
-if ! install_packages $home/coming || ! starts; then
-    give_up
+{ install_packages $home/coming && starts; } ||
     die "this code does not start (see above), and was not put in service: what served still does."
-fi
 main=$(systemctl show "$unit" -P MainPID)
 before=$(cat "/proc/$main/task/$main/children" 2>/dev/null || true)
+# Ctrl-C does not leave half of it.
+trap '' INT HUP TERM
 exchange
 if ! systemctl reload "$unit"; then
     exchange
-    give_up
     die "$unit does not take this code (journalctl -u $unit), and it was taken back: what served still does."
 fi
 rm -rf $home/previous
 mv $home/coming $home/previous
+trap - EXIT INT HUP TERM
 # A reload returns while processes with the code before still answer; they leave as they have ended what they began.
 deadline=$((SECONDS + 60))
 for process in $before; do

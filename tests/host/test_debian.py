@@ -378,6 +378,29 @@ def test_code_before_that_does_not_start_is_kept(server: Server) -> None:
     deploy(server, "--back")
 
 
+@pytest.mark.parametrize("server", ["nginx"], indirect=True, scope="module")
+@pytest.mark.parametrize(("name", "code"), [("INT", 130), ("HUP", 129), ("TERM", 143)])
+def test_deploy_that_is_interrupted_leaves_nothing_half_done(server: Server, name: str, code: int) -> None:
+    """While it looks at the code, that goes; once it is put in service, all of it is."""
+    codes = "stat --format %i /srv/app/app /srv/app/previous/app"
+    interrupted = "(cd /root && PATH=/root/bin:$PATH setsid --wait flask/systemd/deploy.sh {} 2>&1)"
+    put = "install -D /dev/stdin /root/bin/{} <<<$(printf '#!/bin/sh\\n{}\\nexec /usr/bin/{} \"$@\"\\n')"
+    deploy(server)
+    before = server.run(codes)
+    try:
+        server.run(put.format("setpriv", f"kill -{name} 0", "setpriv"))
+        for command in ("gunicorn", "--back gunicorn"):
+            server.run(interrupted.format(command), code=code)
+            assert server.run(codes) == before
+        server.run("rm /root/bin/setpriv")
+        server.run(put.format("systemctl", f"[ $1 != reload ] || kill -{name} 0", "systemctl"))
+        assert "The code is in service" in server.run(interrupted.format("--back gunicorn"))
+        assert server.run(codes).split() == before.split()[::-1]
+        server.run("test ! -e /srv/app/coming")
+    finally:
+        server.run("rm -rf /root/bin")
+
+
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
