@@ -28,59 +28,72 @@ readonly home=/srv/app parts=(app servers requirements)
 [ -x $home/venv/bin/python ] && [ -d $home/requirements ] ||
     die "$home lacks venv/ or requirements/. Set the server up first, as the README of nginx/, lighttpd/ or apache/ says."
 
+from=$home/coming
+[ -z "$back" ] || from=$home/previous
+
 install_packages() {
     local name files=()
     for name in "${packages[@]}"; do files+=(-r "$1/requirements/$name.txt"); done
     $home/venv/bin/pip install --quiet --no-deps --require-hashes "${files[@]}"
 }
 
-# Loads the code in $home/coming as the unit's user, with its settings and no other, and brings the schema up to date.
+# Loads the new code as the unit's user, with its settings and no other, and brings the schema up to date.
 starts() (
     umask "$(systemctl show "$unit" -P UMask)" # a database that is made here is as the unit would make it
     mapfile -t settings < <(systemctl show "$unit" -P Environment |
         python3 -c 'import shlex, sys; print(*shlex.split(sys.stdin.read()), sep="\n")')
-    setpriv --reuid app --regid app --init-groups env --ignore-environment --chdir $home/coming "${settings[@]}" \
+    setpriv --reuid app --regid app --init-groups env --ignore-environment --chdir "$from" "${settings[@]}" \
         $home/venv/bin/flask --app app.wsgi init-db
 )
 
 # What serves finds each folder there at any moment.
-exchange() {
-    local part
-    for part in "${parts[@]}"; do
-        mv --exchange --no-target-directory "$home/coming/$part" "$home/$part"
-    done
-}
+exchange() { mv --exchange --no-target-directory "$from/${1##*/}" "$1"; }
 
-# What is not put in service goes; what one could go back to stays.
+# Puts back each folder that served, with its packages. New code goes; what one could go back to stays.
 give_up() {
-    if [ -n "$back" ]; then mv $home/coming $home/previous; else rm -rf $home/coming; fi
+    local number folder
+    while read -r number folder; do
+        [ "$(stat --format %i "$folder")" = "$number" ] || exchange "$folder"
+    done <"$from/served"
     install_packages $home
+    rm -rf $home/coming $home/previous/served
 }
 
+exec {lock}<$home/venv
+flock --timeout 3 "$lock" || die "another deploy goes on: try again when it has ended."
+for folder in coming previous; do
+    [ -e $home/$folder/served ] || continue
+    from=$home/$folder give_up
+    systemctl reload-or-restart "$unit"
+    echo "A deploy that was cut off is taken back first."
+    [ -z "$back" ] || exit 0
+done
 rm -rf $home/coming
 [ -z "$back" ] || [ -d $home/previous ] ||
     die "there is nothing to go back to: nothing was deployed since the server was set up."
+mkdir -p "$from"
+stat --format '%i %n' "${parts[@]/#/$home/}" >"$from/served"
 trap give_up EXIT
-if [ -n "$back" ]; then
-    mv $home/previous $home/coming
-else
-    mkdir $home/coming
-    cp -r "${parts[@]}" $home/coming/
-    chmod -R u=rwX,go=rX $home/coming
+if [ -z "$back" ]; then
+    cp -r "${parts[@]}" "$from/"
+    chmod -R u=rwX,go=rX "$from"
 fi
-{ install_packages $home/coming && starts; } ||
+{ install_packages "$from" && starts; } ||
     die "this code does not start (see above), and was not put in service: what served still does."
 main=$(systemctl show "$unit" -P MainPID)
 before=$(cat "/proc/$main/task/$main/children" 2>/dev/null || true)
-# Ctrl-C does not leave half of it.
+# Neither Ctrl-C nor a machine that goes off leaves half of it.
+sync --file-system $home
 trap '' INT HUP TERM
-exchange
-if ! systemctl reload "$unit"; then
-    exchange
+for part in "${parts[@]}"; do exchange $home/"$part"; done
+systemctl reload "$unit" ||
     die "$unit does not take this code (journalctl -u $unit), and it was taken back: what served still does."
+if [ -z "$back" ]; then
+    mkdir -p $home/previous
+    mv --exchange --no-target-directory $home/coming $home/previous
 fi
-rm -rf $home/previous
-mv $home/coming $home/previous
+rm $home/previous/served
+rm -rf $home/coming
 trap - EXIT INT HUP TERM
 # A reload returns while processes with the code before still answer; they leave as they have ended what they began.
 deadline=$((SECONDS + 60))

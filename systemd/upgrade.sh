@@ -71,6 +71,9 @@ keep() {
     done
     stat --format %i $home/app >$coming/code
     printf '%s\n' "$@" >$coming/paths
+    # From here on a signal (Ctrl-C) ends what runs, not this: where that fails, all is taken back.
+    trap undo EXIT
+    trap : INT HUP TERM
 }
 
 # Gives the server what a folder has, and takes from it what that had not.
@@ -82,8 +85,10 @@ put_back() {
     systemctl daemon-reload
 }
 
-# Whether an upgrade that began has exchanged the code.
-is_deployed() { [ "$(stat --format %i $home/previous/app 2>/dev/null)" = "$(cat $coming/code)" ]; }
+# Whether an upgrade that began has exchanged the code, or was about to.
+is_deployed() {
+    compgen -G "$home/*/served" >/dev/null || [ "$(stat --format %i $home/app)" != "$(cat $coming/code)" ]
+}
 
 # A unit's settings are of its start, while its socket keeps visitors waiting.
 is_edited() {
@@ -115,11 +120,14 @@ take_back() {
 
 undo() {
     set +e
+    trap '' INT HUP TERM
     take_back
-    echo "error: this does not work (see above), and all was taken back: what served still does." >&2
+    echo "error: this does not work, or was interrupted (see above), and all was taken back: what served still does." >&2
     exit 1
 }
 
+exec {lock}<$home
+flock --timeout 3 "$lock" || die "another upgrade goes on: try again when it has ended."
 if [ -e $coming/paths ]; then
     take_back
     echo "An upgrade that was cut off is taken back first."
@@ -132,7 +140,6 @@ if [ "$mode" = back ]; then
         die "code was deployed since the upgrade, in place of what one would go back to: check that version out, and upgrade to it."
     mapfile -t those <$kept/paths
     keep "${those[@]}"
-    trap undo EXIT
     put_back $kept
     take --back
     trap - EXIT
@@ -143,7 +150,6 @@ fi
 
 [ -d static ] || die "static/ is not there: make static, on a machine with Docker, and copy it here."
 keep "${configuration[@]#*,}" /srv/static "${gone[@]}"
-trap undo EXIT
 for row in "${configuration[@]}" static,/srv/static; do
     mkdir -p "$(dirname "${row#*,}")"
     cp -rT "${row%%,*}" "${row#*,}"

@@ -401,6 +401,43 @@ def test_deploy_that_is_interrupted_leaves_nothing_half_done(server: Server, nam
         server.run("rm -rf /root/bin")
 
 
+@pytest.mark.parametrize("server", ["nginx"], indirect=True, scope="module")
+@pytest.mark.parametrize(
+    ("program", "then"),
+    [
+        ("sync", ""),
+        ("mv", '/usr/bin/mv "$@"; [ $1 = --exchange ] || exit\n'),
+        ("systemctl", '[ $1 = reload ] || exec /usr/bin/systemctl "$@"\n'),
+    ],
+    ids=["before the exchange", "within the exchange", "before the reload"],
+)
+def test_deploy_that_was_cut_off_is_taken_back_first(server: Server, program: str, then: str) -> None:
+    """As it is when the machine goes off; forth and back alike. Some new code may serve already."""
+    codes = "stat --format %i /srv/app/{,previous/}{app,servers,requirements}"
+    cut_off = "(cd /root && PATH=/root/bin:$PATH setsid --wait flask/systemd/deploy.sh {} 2>&1)"
+    server.run(f"cp {HELLO} /root/hello.py && sed -i 's/Hello World/Hello Deployed/' {HELLO}")
+    deploy(server)
+    server.run(f"cp {HELLO} /root/deployed.py && cp /root/hello.py {HELLO}")
+    deploy(server)
+    before = server.run(codes)
+    said_first = "A deploy that was cut off is taken back first."
+    server.run(f"install -D /dev/stdin /root/bin/{program} <<'END'\n#!/bin/sh\n{then}kill -9 $PPID\nEND\n")
+    try:
+        server.run(f"cp /root/deployed.py {HELLO}")
+        server.run(cut_off.format("gunicorn"), code=137)
+        server.run(f"cp /root/hello.py {HELLO} && systemctl reload gunicorn")
+        assert deploy(server, "--back").splitlines() == [said_first]
+        assert {hello(server) for _ in range(20)} == {"Hello World"}
+        assert server.run(codes) == before, "what one could go back to is there, too"
+        server.run(cut_off.format("--back gunicorn"), code=137)
+        assert deploy(server).splitlines()[0] == said_first
+        assert {hello(server) for _ in range(20)} == {"Hello World"}
+        assert server.run("stat --format %i /srv/app/previous/app").split() == before.split()[:1]
+        server.run("test ! -e /srv/app/coming && test ! -e /srv/app/previous/served")
+    finally:
+        server.run(f"rm -rf /root/bin; cp /root/hello.py {HELLO}")
+
+
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [

@@ -206,23 +206,81 @@ def test_file_that_git_does_not_know_is_not_overwritten(server: Server) -> None:
     upgrade(server, back=True)
 
 
-@pytest.mark.parametrize("after", ["the configuration", "the code"])
-def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, after: str) -> None:
-    """The machine went off when deploy.sh was to begin, or when it had ended."""
+@pytest.mark.parametrize(
+    "deploys",
+    ["", 'PATH=/root/bin:$PATH systemd/deploy "$@"\n', 'systemd/deploy "$@"\n'],
+    ids=["the configuration", "one folder of the code", "the code"],
+)
+def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, deploys: str) -> None:
+    """The machine went off when deploy.sh was to begin, amid its exchange, or when it had ended."""
     server.run("git pull --no-rebase --quiet")
     before = state(server)
-    deploys = "" if after == "the configuration" else 'systemd/deploy "$@"\\n'
+    put = "<<'END'\n#!/bin/sh\n{}kill -9 $PPID\nEND\n"
     server.run(
-        "mv systemd/deploy.sh systemd/deploy && install /dev/stdin systemd/deploy.sh"
-        f" <<<$(printf '#!/bin/sh\\n{deploys}kill -9 $PPID\\n')"
+        "install -D /dev/stdin /root/bin/mv " + put.format('/usr/bin/mv "$@"; [ $1 = --exchange ] || exit\n')
+    )
+    server.run(
+        "mv systemd/deploy.sh systemd/deploy && install /dev/stdin systemd/deploy.sh " + put.format(deploys)
     )
     name = server.profile.name
     try:
         server.run(f"systemd/upgrade.sh {name}", code=137)
     finally:
-        server.run("mv systemd/deploy systemd/deploy.sh")
+        server.run("mv systemd/deploy systemd/deploy.sh; rm -r /root/bin")
     assert state(server) != before
     assert "nothing to go back to" in upgrade(server, back=True, code=1)
+    assert state(server) == before
+
+
+def test_front_end_that_an_upgrade_ended_is_started_again(server: Server) -> None:
+    """One that was cut off may have left files that it could not start with."""
+    name, front = server.profile.name, server.front
+    server.run("git pull --no-rebase --quiet")
+    before = state(server)
+    server.run(
+        "mv systemd/deploy.sh systemd/deploy && printf 'kill -9 $PPID' | install /dev/stdin systemd/deploy.sh"
+    )
+    try:
+        server.run(f"systemd/upgrade.sh {name}", code=137)
+    finally:
+        server.run("mv systemd/deploy systemd/deploy.sh")
+    server.run(f"systemctl stop {front}")
+    assert "nothing to go back to" in server.run(f"systemd/upgrade.sh --back {name} 2>&1", code=1)
+    assert server.run(f"systemctl is-active {front}") == "active\n"
+    server.until_it_answers()
+    assert state(server) == before
+
+
+@pytest.mark.parametrize("name", ["INT", "HUP", "TERM"])
+def test_upgrade_that_is_interrupted_leaves_nothing_half_done(server: Server, name: str) -> None:
+    """While the code is looked at, all is taken back; once it is put in service, the upgrade goes on."""
+    put = "install -D /dev/stdin /root/bin/{0} <<'END'\n#!/bin/sh\n{1}exec /usr/bin/{0} \"$@\"\nEND\n"
+    command = f"PATH=/root/bin:$PATH setsid --wait systemd/upgrade.sh {server.profile.name} 2>&1"
+    server.run("git pull --no-rebase --quiet")
+    before = state(server)
+    try:
+        server.run(put.format("setpriv", f"kill -{name} 0\n"))
+        said = server.run(command, code=1)
+        assert "and all was taken back: what served still does." in said
+        assert state(server) == before
+        server.run("rm /root/bin/setpriv")
+        server.run(put.format("systemctl", f'[ "$1 $2" != "reload {server.app}" ] || kill -{name} 0\n'))
+        assert "are in service" in server.run(command)
+    finally:
+        server.run("rm -rf /root/bin")
+    upgrade(server, back=True)
+    assert state(server) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "what"), [("deploy.sh {0.app}", "deploy"), ("upgrade.sh {0.profile.name}", "upgrade")]
+)
+def test_one_goes_on_at_a_time(server: Server, command: str, what: str) -> None:
+    folder = {"deploy": "/srv/app/venv", "upgrade": "/srv/app"}[what]
+    server.run("git pull --no-rebase --quiet")
+    before = state(server)
+    said = server.run(f"flock {folder} systemd/{command.format(server)} 2>&1", code=1)
+    assert said == f"error: another {what} goes on: try again when it has ended.\n"
     assert state(server) == before
 
 
