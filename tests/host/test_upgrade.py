@@ -249,6 +249,9 @@ def test_front_end_that_an_upgrade_ended_is_started_again(server: Server) -> Non
     assert server.run(f"systemctl is-active {front}") == "active\n"
     server.until_it_answers()
     assert state(server) == before
+    # With the previous version a reload ends lighttpd, unless its pid file was made so before the start.
+    server.run(f"systemctl stop {front} && systemd-tmpfiles --create && systemctl start {front}")
+    server.until_it_answers()
 
 
 @pytest.mark.parametrize("name", ["INT", "HUP", "TERM"])
