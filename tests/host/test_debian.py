@@ -406,7 +406,7 @@ def test_deploy_that_is_interrupted_leaves_nothing_half_done(server: Server, nam
     ("program", "then"),
     [
         ("sync", ""),
-        ("mv", '/usr/bin/mv "$@"; [ $1 = --exchange ] || exit\n'),
+        ("mv", '/usr/bin/mv "$@"; [ $1 = --exchange ] || exit 0\n'),
         ("systemctl", '[ $1 = reload ] || exec /usr/bin/systemctl "$@"\n'),
     ],
     ids=["before the exchange", "within the exchange", "before the reload"],

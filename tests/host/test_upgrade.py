@@ -209,7 +209,7 @@ def test_file_that_git_does_not_know_is_not_overwritten(server: Server) -> None:
 @pytest.mark.parametrize(
     "deploys",
     ["", 'PATH=/root/bin:$PATH systemd/deploy "$@"\n', 'systemd/deploy "$@"\n'],
-    ids=["the configuration", "one folder of the code", "the code"],
+    ids=["the configuration", "half of the code", "the code"],
 )
 def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, deploys: str) -> None:
     """The machine went off when deploy.sh was to begin, amid its exchange, or when it had ended."""
@@ -217,7 +217,8 @@ def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, deploys: s
     before = state(server)
     put = "<<'END'\n#!/bin/sh\n{}kill -9 $PPID\nEND\n"
     server.run(
-        "install -D /dev/stdin /root/bin/mv " + put.format('/usr/bin/mv "$@"; [ $1 = --exchange ] || exit\n')
+        "install -D /dev/stdin /root/bin/mv "
+        + put.format('/usr/bin/mv "$@"; [ "$4" = /srv/app/servers ] || exit 0\n')
     )
     server.run(
         "mv systemd/deploy.sh systemd/deploy && install /dev/stdin systemd/deploy.sh " + put.format(deploys)
@@ -275,14 +276,12 @@ def test_upgrade_that_is_interrupted_leaves_nothing_half_done(server: Server, na
     assert state(server) == before
 
 
-@pytest.mark.parametrize(
-    ("command", "what"), [("deploy.sh {0.app}", "deploy"), ("upgrade.sh {0.profile.name}", "upgrade")]
-)
-def test_one_goes_on_at_a_time(server: Server, command: str, what: str) -> None:
-    folder = {"deploy": "/srv/app/venv", "upgrade": "/srv/app"}[what]
+@pytest.mark.parametrize(("what", "folder"), [("deploy", "/srv/app/venv"), ("upgrade", "/srv/app")])
+def test_one_goes_on_at_a_time(server: Server, what: str, folder: str) -> None:
+    whose = {"deploy": server.app, "upgrade": server.profile.name}[what]
     server.run("git pull --no-rebase --quiet")
     before = state(server)
-    said = server.run(f"flock {folder} systemd/{command.format(server)} 2>&1", code=1)
+    said = server.run(f"flock {folder} systemd/{what}.sh {whose} 2>&1", code=1)
     assert said == f"error: another {what} goes on: try again when it has ended.\n"
     assert state(server) == before
 
