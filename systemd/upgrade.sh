@@ -85,10 +85,11 @@ put_back() {
     systemctl daemon-reload
 }
 
+# Whether deploy.sh began, and did not come to its end.
+is_cut_off() { compgen -G "$home/*/served" >/dev/null; }
+
 # Whether an upgrade that began has exchanged the code, or was about to.
-is_deployed() {
-    compgen -G "$home/*/served" >/dev/null || [ "$(stat --format %i $home/app)" != "$(cat $coming/code)" ]
-}
+is_deployed() { is_cut_off || [ "$(stat --format %i $home/app)" != "$(cat $coming/code)" ]; }
 
 # A unit's settings are of its start, while its socket keeps visitors waiting.
 is_edited() {
@@ -131,6 +132,8 @@ flock --timeout 3 "$lock" || die "another upgrade goes on: try again when it has
 if [ -e $coming/paths ]; then
     take_back
     echo "An upgrade that was cut off is taken back first."
+elif is_cut_off; then
+    systemd/deploy.sh --back "$app"
 fi
 rm -rf $coming
 

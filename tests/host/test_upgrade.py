@@ -173,14 +173,28 @@ FRONTS = {
 }
 
 
-@pytest.mark.parametrize("part", ["configuration", "code"])
+# Ends what called it once half of the code is exchanged, as a machine does that goes off.
+HALF = """install -D /dev/stdin /root/bin/mv <<'END'
+#!/bin/sh
+/usr/bin/mv "$@"; [ "$4" = /srv/app/servers ] || exit 0
+kill -9 $PPID
+END
+"""
+
+
+@pytest.mark.parametrize("part", ["configuration", "code", "code, after a deploy that was cut off"])
 def test_upgrade_that_does_not_work_changes_nothing(server: Server, part: str) -> None:
     file, says = FRONTS[server.profile.name]
-    if part == "code":
+    if part != "configuration":
         file, says = "app/guide/application.py", "this code does not start"
-    server.run(f"git pull --no-rebase --quiet && sed -i '1i nonsense of the new version' {file}")
-    server.run("git commit --quiet --all --message Broken")
+    server.run("git pull --no-rebase --quiet")
     before = state(server)
+    if part == "code, after a deploy that was cut off":
+        deploy = f"systemd/deploy.sh {server.app}"
+        server.run(f"{deploy} && {deploy.replace('.sh', '.sh --back')} && {HALF}")
+        server.run(f"PATH=/root/bin:$PATH setsid --wait {deploy}; rm -r /root/bin")
+        assert state(server) != before
+    server.run(f"sed -i '1i nonsense of the new version' {file} && git commit --quiet --all --message Broken")
     try:
         said = upgrade(server, code=1)
     finally:
@@ -215,13 +229,10 @@ def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, deploys: s
     """The machine went off when deploy.sh was to begin, amid its exchange, or when it had ended."""
     server.run("git pull --no-rebase --quiet")
     before = state(server)
-    put = "<<'END'\n#!/bin/sh\n{}kill -9 $PPID\nEND\n"
+    server.run(HALF)
     server.run(
-        "install -D /dev/stdin /root/bin/mv "
-        + put.format('/usr/bin/mv "$@"; [ "$4" = /srv/app/servers ] || exit 0\n')
-    )
-    server.run(
-        "mv systemd/deploy.sh systemd/deploy && install /dev/stdin systemd/deploy.sh " + put.format(deploys)
+        "mv systemd/deploy.sh systemd/deploy && install /dev/stdin systemd/deploy.sh"
+        f" <<'END'\n#!/bin/sh\n{deploys}kill -9 $PPID\nEND\n"
     )
     name = server.profile.name
     try:
