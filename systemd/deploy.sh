@@ -69,7 +69,7 @@ for folder in coming previous; do
     [ -z "$back" ] || exit 0
 done
 rm -rf $home/coming
-[ -z "$back" ] || [ -d $home/previous ] ||
+[ -z "$back" ] || [ -d $home/previous/app ] ||
     die "there is nothing to go back to: nothing was deployed since the server was set up."
 mkdir -p "$from"
 stat --format '%i %n' "${parts[@]/#/$home/}" >"$from/served"
