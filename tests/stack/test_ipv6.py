@@ -21,10 +21,5 @@ def test_R1_site_is_reached_by_ipv6(stack: Stack) -> None:
     assert status(stack, "/application/hello", "--http2") == "200 2"
 
 
-def test_R1_http_3_is_reached_by_ipv6_where_it_is_offered(stack: Stack) -> None:
-    if "443/udp" in stack.front.attrs["HostConfig"]["PortBindings"]:
-        assert status(stack, "/application/hello", "--http3-only") == "200 3"
-
-
 def test_V3_metrics_are_open_to_the_machine_itself_by_ipv6(stack: Stack) -> None:
     assert status(stack, "/metrics") == "200 1.1"

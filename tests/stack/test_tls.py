@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.figures import FIGURES, SUITES
+from tests.profiles import ROOT
 from tests.stacks import Stack
 from tests.wire import Place, request
 
@@ -83,23 +84,50 @@ def test_R2_page_and_upload_by_http_2(stack: Stack) -> None:
     assert seen["body_sha256"] == hashlib.sha256(body).hexdigest()
 
 
+# ---- clients that run beside the front end ----
+
+CLIENTS = """
+FROM {base}
+RUN apt-get update && apt-get install -y --no-install-recommends python3-aioquic testssl.sh \\
+    && rm -rf /var/lib/apt/lists/*
+"""
+
+
+def beside(stack: Stack, command: str, files: dict[str, bytes]) -> tuple[str, str]:
+    """Run a command of Debian's in the front end's own network, with /ca.pem; return both its outputs."""
+    base = os.environ.get("BASE_IMAGE", "debian:trixie-slim")
+    image, _ = stack.docker.images.build(
+        fileobj=io.BytesIO(CLIENTS.format(base=base).encode()), tag=stack.image_name("clients")
+    )
+    container = stack.docker.containers.create(
+        image, ["sh", "-c", command], network_mode=f"container:{stack.front.id}"
+    )
+    try:
+        for name, content in {"ca.pem": stack.authority.read_bytes(), **files}.items():
+            container.put_archive("/", archive(name, content))
+        container.start()
+        container.wait(timeout=300)
+        return container.logs(stderr=False).decode(), container.logs(stdout=False).decode()
+    finally:
+        container.remove(force=True)
+
+
 def test_R2_http_3_is_spoken_where_it_is_offered(stack: Stack) -> None:
     """Offered by a published UDP port and, to who asks for port 443, by Alt-Svc; or by neither."""
     offered = "443/udp" in stack.front.attrs["HostConfig"]["PortBindings"]
     place = Place(stack.tls_url, stack.authority)
     assert place.ask(request("GET / HTTP/1.1", "Host: localhost")).all("Alt-Svc") == ['h3=":443"'] * offered
-    command = ["curl", "-ksS", "--http3-only", "--max-time", "10", "-w", " %{http_version} %{http_code}"]
-    for host in ("127.0.0.1", "[::1]"):
-        code, output = stack.attempt(stack.front, *command, f"https://{host}/application/hello")
-        assert (code, output) == (0, "Hello World 3 200") if offered else code != 0, output
+    listening = stack.execute(stack.front, "cat", "/proc/net/udp", "/proc/net/udp6")
+    assert (f":{443:04X} " in listening) == offered
+    for address in ("127.0.0.1", "::1") if offered else ():
+        client = (ROOT / "tests/http_3.py").read_bytes()
+        command = f"python3 /http_3.py {address} /application/hello"
+        output, said = beside(stack, command, {"http_3.py": client})
+        assert output == '[200, "Hello World"]', said
 
 
 # ---- an independent scanner ----
 
-SCANNER = """
-FROM {base}
-RUN apt-get update && apt-get install -y --no-install-recommends testssl.sh && rm -rf /var/lib/apt/lists/*
-"""
 SCAN = (
     "testssl --quiet --color 0 --warnings off --nodns none --ip 127.0.0.1 --add-ca /ca.pem"
     " --protocols --server-defaults --server-preference --fs --headers --vulnerable"
@@ -116,21 +144,8 @@ EXPLAINED = {
 
 def test_R2_scanner_finds_nothing_above_low(stack: Stack) -> None:
     """testssl.sh, as Debian packages it, in the front end's own network."""
-    base = os.environ.get("BASE_IMAGE", "debian:trixie-slim")
-    image, _ = stack.docker.images.build(
-        fileobj=io.BytesIO(SCANNER.format(base=base).encode()), tag=stack.image_name("scanner")
-    )
-    container = stack.docker.containers.create(
-        image, ["sh", "-c", SCAN], network_mode=f"container:{stack.front.id}"
-    )
-    try:
-        container.put_archive("/", archive("ca.pem", stack.authority.read_bytes()))
-        container.start()
-        container.wait(timeout=300)
-        found: list[dict[str, Any]] = json.loads(container.logs(stdout=True, stderr=False))
-        said = container.logs(stdout=False, stderr=True).decode()
-    finally:
-        container.remove(force=True)
+    output, said = beside(stack, SCAN, {})
+    found: list[dict[str, Any]] = json.loads(output)
     assert len(found) > 50, said
     harmless = {"OK", "INFO", "LOW", "DEBUG"}
     severe = {f["id"].split(" ")[0]: f for f in found if f["severity"] not in harmless}
