@@ -383,22 +383,18 @@ def test_code_before_that_does_not_start_is_kept(server: Server) -> None:
 def test_deploy_that_is_interrupted_leaves_nothing_half_done(server: Server, name: str, code: int) -> None:
     """While it looks at the code, that goes; once it is put in service, all of it is."""
     codes = "stat --format %i /srv/app/app /srv/app/previous/app"
-    interrupted = "(cd /root && PATH=/root/bin:$PATH setsid --wait flask/systemd/deploy.sh {} 2>&1)"
-    put = "install -D /dev/stdin /root/bin/{} <<<$(printf '#!/bin/sh\\n{}\\nexec /usr/bin/{} \"$@\"\\n')"
+    interrupted = "(cd /root && {} setsid --wait flask/systemd/deploy.sh {} 2>&1)"
     deploy(server)
     before = server.run(codes)
-    try:
-        server.run(put.format("setpriv", f"kill -{name} 0", "setpriv"))
+    with server.instead("setpriv", f'kill -{name} 0; exec /usr/bin/setpriv "$@"') as aside:
         for command in ("gunicorn", "--back gunicorn"):
-            server.run(interrupted.format(command), code=code)
+            server.run(interrupted.format(aside, command), code=code)
             assert server.run(codes) == before
-        server.run("rm /root/bin/setpriv")
-        server.run(put.format("systemctl", f"[ $1 != reload ] || kill -{name} 0", "systemctl"))
-        assert "The code is in service" in server.run(interrupted.format("--back gunicorn"))
-        assert server.run(codes).split() == before.split()[::-1]
-        server.run("test ! -e /srv/app/coming")
-    finally:
-        server.run("rm -rf /root/bin")
+    reload = f'[ $1 != reload ] || kill -{name} 0; exec /usr/bin/systemctl "$@"'
+    with server.instead("systemctl", reload) as aside:
+        assert "The code is in service" in server.run(interrupted.format(aside, "--back gunicorn"))
+    assert server.run(codes).split() == before.split()[::-1]
+    server.run("test ! -e /srv/app/coming")
 
 
 @pytest.mark.parametrize("server", ["nginx"], indirect=True, scope="module")
@@ -406,36 +402,33 @@ def test_deploy_that_is_interrupted_leaves_nothing_half_done(server: Server, nam
     ("program", "then"),
     [
         ("sync", ""),
-        ("mv", '/usr/bin/mv "$@"; [ $1 = --exchange ] || exit 0\n'),
-        ("systemctl", '[ $1 = reload ] || exec /usr/bin/systemctl "$@"\n'),
+        ("mv", '/usr/bin/mv "$@"; [ $1 = --exchange ] || exit 0;'),
+        ("systemctl", '[ $1 = reload ] || exec /usr/bin/systemctl "$@";'),
     ],
     ids=["before the exchange", "within the exchange", "before the reload"],
 )
 def test_deploy_that_was_cut_off_is_taken_back_first(server: Server, program: str, then: str) -> None:
     """As it is when the machine goes off; forth and back alike. Some new code may serve already."""
     codes = "stat --format %i /srv/app/{,previous/}{app,servers,requirements}"
-    cut_off = "(cd /root && PATH=/root/bin:$PATH setsid --wait flask/systemd/deploy.sh {} 2>&1)"
+    cut_off = "(cd /root && {} flask/systemd/deploy.sh {} 2>&1)"
     server.run(f"cp {HELLO} /root/hello.py && sed -i 's/Hello World/Hello Deployed/' {HELLO}")
     deploy(server)
     server.run(f"cp {HELLO} /root/deployed.py && cp /root/hello.py {HELLO}")
     deploy(server)
     before = server.run(codes)
     said_first = "A deploy that was cut off is taken back first."
-    server.run(f"install -D /dev/stdin /root/bin/{program} <<'END'\n#!/bin/sh\n{then}kill -9 $PPID\nEND\n")
-    try:
-        server.run(f"cp /root/deployed.py {HELLO}")
-        server.run(cut_off.format("gunicorn"), code=137)
+    server.run(f"cp /root/deployed.py {HELLO}")
+    with server.instead(program, f"{then} kill -9 $PPID") as aside:
+        server.run(cut_off.format(aside, "gunicorn"), code=137)
         server.run(f"cp /root/hello.py {HELLO} && systemctl reload gunicorn")
         assert deploy(server, "--back").splitlines() == [said_first]
         assert {hello(server) for _ in range(20)} == {"Hello World"}
         assert server.run(codes) == before, "what one could go back to is there, too"
-        server.run(cut_off.format("--back gunicorn"), code=137)
-        assert deploy(server).splitlines()[0] == said_first
-        assert {hello(server) for _ in range(20)} == {"Hello World"}
-        assert server.run("stat --format %i /srv/app/previous/app").split() == before.split()[:1]
-        server.run("test ! -e /srv/app/coming && test ! -e /srv/app/previous/served")
-    finally:
-        server.run(f"rm -rf /root/bin; cp /root/hello.py {HELLO}")
+        server.run(cut_off.format(aside, "--back gunicorn"), code=137)
+    assert deploy(server).splitlines()[0] == said_first
+    assert {hello(server) for _ in range(20)} == {"Hello World"}
+    assert server.run("stat --format %i /srv/app/previous/app").split() == before.split()[:1]
+    server.run("test ! -e /srv/app/coming && test ! -e /srv/app/previous/served")
 
 
 @pytest.mark.parametrize(

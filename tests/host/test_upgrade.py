@@ -6,6 +6,7 @@ import csv
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -173,13 +174,19 @@ FRONTS = {
 }
 
 
-# Ends what called it once half of the code is exchanged, as a machine does that goes off.
-HALF = """install -D /dev/stdin /root/bin/mv <<'END'
-#!/bin/sh
-/usr/bin/mv "$@"; [ "$4" = /srv/app/servers ] || exit 0
-kill -9 $PPID
-END
-"""
+# Instead of mv: ends what called it once half of the code is exchanged, as a machine does that goes off.
+HALF = '/usr/bin/mv "$@"; [ "$4" = /srv/app/servers ] || exit 0; kill -9 $PPID'
+
+
+@contextmanager
+def deploys(server: Server, script: str) -> Iterator[None]:
+    """Have the upgrade run a script instead of systemd/deploy.sh, which is systemd/deploy meanwhile."""
+    put = "mv systemd/deploy.sh systemd/deploy && install /dev/stdin systemd/deploy.sh"
+    server.run(f"{put} <<'END'\n#!/bin/sh\n{script}\nEND\n")
+    try:
+        yield
+    finally:
+        server.run("mv systemd/deploy systemd/deploy.sh")
 
 
 @pytest.mark.parametrize("part", ["configuration", "code", "code, after a deploy that was cut off"])
@@ -191,8 +198,9 @@ def test_upgrade_that_does_not_work_changes_nothing(server: Server, part: str) -
     before = state(server)
     if part == "code, after a deploy that was cut off":
         deploy = f"systemd/deploy.sh {server.app}"
-        server.run(f"{deploy} && {deploy.replace('.sh', '.sh --back')} && {HALF}")
-        server.run(f"PATH=/root/bin:$PATH setsid --wait {deploy}; rm -r /root/bin")
+        server.run(f"{deploy} && {deploy.replace('.sh', '.sh --back')}")
+        with server.instead("mv", HALF) as aside:
+            server.run(f"{aside} {deploy}", code=137)
         assert state(server) != before
     server.run(f"sed -i '1i nonsense of the new version' {file} && git commit --quiet --all --message Broken")
     try:
@@ -221,24 +229,16 @@ def test_file_that_git_does_not_know_is_not_overwritten(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "deploys",
-    ["", 'PATH=/root/bin:$PATH systemd/deploy "$@"\n', 'systemd/deploy "$@"\n'],
+    "deploy",
+    ["", '{} systemd/deploy "$@";', 'systemd/deploy "$@";'],
     ids=["the configuration", "half of the code", "the code"],
 )
-def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, deploys: str) -> None:
+def test_upgrade_that_was_cut_off_is_taken_back_first(server: Server, deploy: str) -> None:
     """The machine went off when deploy.sh was to begin, amid its exchange, or when it had ended."""
     server.run("git pull --no-rebase --quiet")
     before = state(server)
-    server.run(HALF)
-    server.run(
-        "mv systemd/deploy.sh systemd/deploy && install /dev/stdin systemd/deploy.sh"
-        f" <<'END'\n#!/bin/sh\n{deploys}kill -9 $PPID\nEND\n"
-    )
-    name = server.profile.name
-    try:
-        server.run(f"systemd/upgrade.sh {name}", code=137)
-    finally:
-        server.run("mv systemd/deploy systemd/deploy.sh; rm -r /root/bin")
+    with server.instead("mv", HALF) as aside, deploys(server, f"{deploy.format(aside)} kill -9 $PPID"):
+        server.run(f"systemd/upgrade.sh {server.profile.name}", code=137)
     assert state(server) != before
     assert "nothing to go back to" in upgrade(server, back=True, code=1)
     assert state(server) == before
@@ -249,13 +249,8 @@ def test_front_end_that_an_upgrade_ended_is_started_again(server: Server) -> Non
     name, front = server.profile.name, server.front
     server.run("git pull --no-rebase --quiet")
     before = state(server)
-    server.run(
-        "mv systemd/deploy.sh systemd/deploy && printf 'kill -9 $PPID' | install /dev/stdin systemd/deploy.sh"
-    )
-    try:
+    with deploys(server, "kill -9 $PPID"):
         server.run(f"systemd/upgrade.sh {name}", code=137)
-    finally:
-        server.run("mv systemd/deploy systemd/deploy.sh")
     server.run(f"systemctl stop {front}")
     assert "nothing to go back to" in server.run(f"systemd/upgrade.sh --back {name} 2>&1", code=1)
     assert server.run(f"systemctl is-active {front}") == "active\n"
@@ -269,20 +264,16 @@ def test_front_end_that_an_upgrade_ended_is_started_again(server: Server) -> Non
 @pytest.mark.parametrize("name", ["INT", "HUP", "TERM"])
 def test_upgrade_that_is_interrupted_leaves_nothing_half_done(server: Server, name: str) -> None:
     """While the code is looked at, all is taken back; once it is put in service, the upgrade goes on."""
-    put = "install -D /dev/stdin /root/bin/{0} <<'END'\n#!/bin/sh\n{1}exec /usr/bin/{0} \"$@\"\nEND\n"
-    command = f"PATH=/root/bin:$PATH setsid --wait systemd/upgrade.sh {server.profile.name} 2>&1"
+    command = f"systemd/upgrade.sh {server.profile.name} 2>&1"
     server.run("git pull --no-rebase --quiet")
     before = state(server)
-    try:
-        server.run(put.format("setpriv", f"kill -{name} 0\n"))
-        said = server.run(command, code=1)
-        assert "and all was taken back: what served still does." in said
-        assert state(server) == before
-        server.run("rm /root/bin/setpriv")
-        server.run(put.format("systemctl", f'[ "$1 $2" != "reload {server.app}" ] || kill -{name} 0\n'))
-        assert "are in service" in server.run(command)
-    finally:
-        server.run("rm -rf /root/bin")
+    with server.instead("setpriv", f'kill -{name} 0; exec /usr/bin/setpriv "$@"') as aside:
+        said = server.run(f"{aside} setsid --wait {command}", code=1)
+    assert "and all was taken back: what served still does." in said
+    assert state(server) == before
+    reload = f'[ "$1 $2" != "reload {server.app}" ] || kill -{name} 0; exec /usr/bin/systemctl "$@"'
+    with server.instead("systemctl", reload) as aside:
+        assert "are in service" in server.run(f"{aside} setsid --wait {command}")
     upgrade(server, back=True)
     assert state(server) == before
 
