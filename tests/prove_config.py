@@ -125,7 +125,7 @@ def directives(file: Path, text: str, server: str) -> Iterator[Directive]:
 def all_directives(profile: str) -> Iterator[Directive]:
     """Yield the directives of all files of the profile's folder, but for what a container has not.
 
-    Of a server under systemd are sysctl.d and ACME's files: tests/host/test_debian.py proves them.
+    Of a server under systemd are sysctl.d and ACME's files: tests/host/ proves them.
     Of a variant those that its sibling does not have: the sibling's own report tells of the rest.
     """
     front = PROFILES[profile].front

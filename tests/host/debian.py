@@ -69,6 +69,7 @@ RIGHTS = (
     f"--volume={next(p for p in (CGROUPS / 'unified', CGROUPS) if p.exists())}:{CGROUPS}",
 )
 CHECKOUT = "/root/flask"
+STUDENT = {"nm": "Lovelace", "add": "St James's Square", "city": "London", "pin": "1"}
 PATIENCE = 30
 """Seconds for an answer: a busy machine may be loading the application anew."""
 

@@ -1,4 +1,6 @@
-"""Issue 6, 1: further profiles' READMEs, from a fresh Debian 13: see test_debian.py, whose tests these are.
+"""Issue 6, 1: further profiles' READMEs, from a fresh Debian 13.
+
+The tests are those of test_debian.py and test_operation.py.
 
 What is of the front end or of the application server alone is asked there.
 """
@@ -14,7 +16,7 @@ import pytest
 import requests
 
 from tests.faults import visitors
-from tests.host import test_debian
+from tests.host import test_debian, test_operation
 from tests.host.debian import HELLO, OWN, PATIENCE, SIBLINGS, Server, as_readme_says, blocks
 from tests.host.test_debian import (
     test_after_a_reboot_all_is_back_by_itself,
@@ -55,7 +57,7 @@ OTHERS = [name for name, (front, _) in SIBLINGS.items() if front != "nginx"]
 
 @pytest.mark.parametrize("server", asked(OTHERS), indirect=True, scope="module")
 def test_challenge_of_acme_is_the_front_ends_to_answer(server: Server) -> None:
-    """By what README of the sibling says, and what differs; test_debian.py has certbot ask for more."""
+    """By what README of the sibling says, and what differs; test_operation.py has certbot ask for more."""
     front = server.profile.front
     _, prepare, *_ = blocks(f"{sibling(front)}/README.md", "Certificate")
     for line in [prepare, *blocks(f"{front}/README.md", "Certificate")]:
@@ -118,10 +120,10 @@ def test_new_code_is_taken_where_the_front_end_starts_the_application(server: Se
         test_debian.test_application_is_of_its_own_user_and_has_no_right_of_roots,
         test_debian.test_secret_is_in_no_environment_and_for_nobody_else,
         test_debian.test_restart_of_the_application_keeps_visitors_waiting_alone,
-        test_debian.test_reload_of_code_that_cannot_be_loaded_is_refused,
-        test_debian.test_new_code_is_deployed_and_taken_back_without_a_lost_request,
+        test_operation.test_reload_of_code_that_cannot_be_loaded_is_refused,
+        test_operation.test_new_code_is_deployed_and_taken_back_without_a_lost_request,
         partial(
-            test_debian.test_code_that_does_not_start_is_not_put_in_service,
+            test_operation.test_code_that_does_not_start_is_not_put_in_service,
             file=HELLO,
             sentence="this code does not start",
         ),
@@ -129,5 +131,5 @@ def test_new_code_is_taken_where_the_front_end_starts_the_application(server: Se
     ids=lambda held: getattr(held, "func", held).__name__.removeprefix("test_"),
 )
 def test_unit_that_no_other_profile_has(server: Server, held: Callable[[Server], None]) -> None:
-    """What test_debian.py asks of Gunicorn's, flup's and httpd's."""
+    """What those ask of Gunicorn's, flup's and httpd's."""
     held(server)
