@@ -1,8 +1,7 @@
 """Issue 6, 1: further profiles' READMEs, from a fresh Debian 13.
 
-The tests are those of test_debian.py and test_operation.py.
-
-What is of the front end or of the application server alone is asked there.
+The tests are those of test_debian.py and test_operation.py; what is of the front end or of the application
+server alone is asked there.
 """
 
 from __future__ import annotations
