@@ -48,7 +48,7 @@ test: known-profile ## Set up everything and test all (or what is of one profile
 
 test-host: known-profile ## Run PROFILE's README on a fresh Debian with systemd, and test what comes of it
 	$(call prepare,$(PROFILE))
-	@.venv/bin/pytest -q --numprocesses 2 --dist loadgroup tests/host/test_debian.py tests/host/test_operation.py tests/host/test_siblings.py tests/host/test_upgrade.py tests/host/test_older.py -k '$(PROFILE) and not $(PROFILE)-gunicorn and not $(PROFILE)-fastcgi and not $(PROFILE)-spawn' || { code=$$?; [ $$code -ne 5 ] \
+	@.venv/bin/pytest -q --numprocesses 4 --dist loadgroup tests/host/test_debian.py tests/host/test_operation.py tests/host/test_siblings.py tests/host/test_upgrade.py tests/host/test_older.py -k '$(PROFILE) and not $(PROFILE)-gunicorn and not $(PROFILE)-fastcgi and not $(PROFILE)-spawn' || { code=$$?; [ $$code -ne 5 ] \
 	  || echo "error: the README of $(PROFILE) is not run by a test yet; systemd/files.csv names those that are." >&2; exit $$code; }
 
 # All that the tools of a developer need, and the images of the profiles in $(1).
