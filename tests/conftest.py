@@ -105,7 +105,7 @@ def in_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
         function = item.nodeid.partition("[")[0]
         module = function.partition("::")[0]
         return (
-            # "server": of tests/host/test_debian.py, which is no stack
+            # "server": of tests/host/, which is no stack
             profiles.get(str(parameters.get("profile", parameters.get("server"))), -1),
             modules.setdefault(module, len(modules)),
             functions.setdefault(function, len(functions)),
