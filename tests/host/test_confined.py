@@ -1,0 +1,147 @@
+"""Issue 6: a denial by AppArmor or SELinux is told as systemd/README.md says, and cured so.
+
+The kernel that runs the tests may have neither: README's server is booted with Debian's, in an emulator.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.host.debian import NEW, Server, as_readme_says
+from tests.profiles import ROOT
+
+# Emulated, all takes thirty times as long, and Gunicorn gives a process 30 s to start.
+pytestmark = pytest.mark.alone
+
+EMULATOR = f"""
+FROM debian:{NEW}-slim
+RUN apt-get update && apt-get install -y --no-install-recommends qemu-system-x86 linux-image-cloud-amd64 \
+    e2fsprogs policycoreutils
+"""
+# With .dockerenv systemd would take the machine for a container. SELinux's labels are there before the first
+# process, as on a machine that has been relabelled.
+BOOT = """
+set -e
+mkdir /disk && tar --directory /disk --extract --exclude .dockerenv
+if test -e /disk/etc/selinux/default
+then setfiles -q -r /disk /disk/etc/selinux/default/contexts/files/file_contexts /disk
+fi
+mke2fs -q -t ext4 -d /disk /disk.img 3G
+timeout 500 qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg,thread=multi -cpu max \
+    -smp 2 -m 1024 -kernel /vmlinuz -initrd /initrd.img -append "root=/dev/vda rw quiet console=ttyS0 $0" \
+    -drive file=/disk.img,format=raw,if=virtio -serial file:/console -serial stdio || tail -n 40 /console
+"""
+UNIT = """
+[Unit]
+After=nginx.service
+[Service]
+ExecStart=/bin/bash /root/commands
+StandardOutput=file:/dev/ttyS1
+StandardError=inherit
+SELinuxContext=-unconfined_u:unconfined_r:unconfined_t:s0
+ExecStopPost=/bin/systemctl poweroff --force --force
+[Install]
+WantedBy=multi-user.target
+"""
+PACKAGES = {
+    "apparmor": "apparmor",
+    "selinux": "selinux-policy-default policycoreutils-python-utils checkpolicy",
+}
+CODE = (
+    "curl --silent --insecure --max-time 60 --output /dev/null --write-out '%{http_code}' https://localhost"
+)
+# A profile as one has who has served files with nginx until now.
+PROFILE = """
+abi <abi/4.0>,
+include <tunables/global>
+profile nginx /usr/sbin/nginx {
+  include <abstractions/base>
+  include <abstractions/nameservice>
+  include <abstractions/openssl>
+  capability,
+  /{etc/nginx,usr,var/www}/** mr,
+  /var/l{ib,og}/nginx/** rw,
+  /run/nginx.pid rw,
+  include if exists <local/usr.sbin.nginx>
+}
+"""
+FAULTS = {
+    "apparmor": f"""
+        cat >/etc/apparmor.d/usr.sbin.nginx <<'END'{PROFILE}END
+        apparmor_parser --replace /etc/apparmor.d/usr.sbin.nginx
+        ! systemctl restart nginx""",
+    "selinux": "setenforce 1; ! systemctl restart nginx",
+}
+CONFINED = {"apparmor": "nginx (enforce)", "selinux": "system_u:system_r:httpd_t:s0"}
+
+
+def rows() -> dict[str, list[str]]:
+    """Return the rows of README's section: where one looks, what it says, what to do; by what refuses."""
+    section = (
+        (ROOT / "systemd/README.md").read_text(encoding="utf-8").partition("\n## AppArmor and SELinux\n")
+    )
+    found = re.findall(
+        r"^\| (\w+) \| `(.*?)` \| `(.*?)` \| `(.*?)` \|$", section[2].partition("\n## ")[0], re.M
+    )
+    return {name.lower(): rest for name, *rest in found}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start a fresh server with a checkout, and run the commands of nginx's README."""
+    with as_readme_says("nginx", tmp_path_factory.mktemp("checkout"), prepared=True) as one:
+        one.run("apt-get install -y --no-install-recommends " + PACKAGES["apparmor"])
+        yield one
+
+
+def booted(server: Server, security: str, commands: list[str]) -> list[str]:
+    """Boot a copy of a server with a security module, run commands as root; return what each says."""
+    build = ["docker", "build", "--quiet", "--tag", "test-emulator", "-"]
+    subprocess.run(build, input=EMULATOR, check=True, capture_output=True, text=True)
+    script = "\n".join(f"{{ {one}\n}} 2>&1 | cat; printf '\\36%s\\35' ${{PIPESTATUS[0]}}" for one in commands)
+    server.run(f"cat >/root/commands <<'SCRIPT'\nstty -F /dev/ttyS1 raw\n{script}\nSCRIPT")
+    server.run(f"cat >/etc/systemd/system/commands.service <<'END'\n{UNIT}END\nsystemctl enable commands")
+    emulator = ["docker", "run", "--rm", "--name", f"test-emulator-{security}", "--interactive"]
+    # Who writes labels needs a right.
+    emulator += ["--cap-add", "SYS_ADMIN", "--network", "none"]
+    copied = subprocess.Popen(["docker", "export", f"{server.container.id}"], stdout=subprocess.PIPE)
+    with copied:
+        ran = subprocess.run(
+            [*emulator, "test-emulator", "bash", "-c", BOOT, f"security={security} {security}=1"],
+            stdin=copied.stdout, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    *answers, rest = ran.stdout.split("\35")
+    assert len(answers) == len(commands), (answers, rest, ran.stderr)
+    said = []
+    for command, answer in zip(commands, answers, strict=True):
+        text, _, status = answer.rpartition("\36")
+        assert status == "0", (command, answers)
+        said.append(text)
+    return said
+
+
+@pytest.mark.parametrize("security", ["apparmor", "selinux"])
+def test_denial_is_told_as_readme_says_and_cured(server: Server, security: str) -> None:
+    server.run("apt-get install -y --no-install-recommends " + PACKAGES[security])
+    if security == "selinux":
+        server.run("sed -i s/SELINUX=.*/SELINUX=permissive/ /etc/selinux/config")
+    where, says, cure = rows()[security]
+    started, before, _, told, _, after, static, processes = booted(
+        server,
+        security,
+        ["systemctl is-system-running --wait", f"{CODE}/readyz", FAULTS[security], where, cure,
+         f"{CODE}/readyz", f"{CODE}/static/site.css", "systemctl restart nginx && ps -eo label,comm"],
+    )  # fmt: skip
+    assert (started, before) == ("running\n", "200")
+    assert says in told
+    assert (after, static) == ("200", "200")
+    labels = {line.removesuffix("nginx").strip() for line in processes.splitlines() if line.endswith("nginx")}
+    assert labels == {CONFINED[security]}
+
+
+def test_each_is_in_readme() -> None:
+    assert rows().keys() == FAULTS.keys()
