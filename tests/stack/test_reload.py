@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from threading import Event
 import pytest
 import requests
 
+from tests.clients import client, offers_http_3
 from tests.faults import Load, visitors
 from tests.stacks import DEADLINE, Stack, copy_of_repository, until
 from tests.wire import Answer, Place, request
@@ -170,6 +172,26 @@ def test_F3_reload_takes_new_configuration_and_a_new_certificate_into_service_an
         file.write_text(text, encoding="utf-8")
     stack.make("reload")
     until(lambda: {upload() for _ in range(20)} == {100}, "the limit is what it was")
+
+
+@pytest.mark.production
+@pytest.mark.shared
+def test_F3_reload_keeps_nobody_waiting_by_http_3(stack: Stack) -> None:
+    """While the old processes end what they have begun, new connections go to the new ones."""
+    if not offers_http_3(stack):
+        return  # nobody can be
+    told = Event()
+    with client(stack, "exec python3 /http_3.py 127.0.0.1 /application/hello 8") as asking:
+        until(lambda: asking.logs(stderr=False), "the first is answered")
+        with slow_upload(stack, told) as upload:
+            stack.make("reload")
+            told.set()
+            upload.result()
+        asking.stop(timeout=60)
+        visits = [json.loads(line) for line in asking.logs(stderr=False).splitlines()]
+        assert asking.wait()["StatusCode"] == 0, asking.logs(stdout=False).decode()
+    assert {visit["status"] for visit in visits} == {200}
+    assert max(visit["ended"] - visit["begun"] for visit in visits) < 1
 
 
 @pytest.mark.production

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 import socket
 import ssl
-import tarfile
 from typing import Any
 
 import pytest
 
+from tests.clients import beside, offers_http_3
 from tests.figures import FIGURES, SUITES
-from tests.profiles import ROOT
 from tests.stacks import Stack
-from tests.wire import Place, request
 
 pytestmark = [pytest.mark.production, pytest.mark.shared]
 # What a client of any age may offer; OpenSSL calls what it does by default level 1 or 2.
@@ -86,44 +82,12 @@ def test_R2_page_and_upload_by_http_2(stack: Stack) -> None:
 
 # ---- clients that run beside the front end ----
 
-CLIENTS = """
-FROM {base}
-RUN apt-get update && apt-get install -y --no-install-recommends python3-aioquic testssl.sh \\
-    && rm -rf /var/lib/apt/lists/*
-"""
-
-
-def beside(stack: Stack, command: str, files: dict[str, bytes]) -> tuple[str, str]:
-    """Run a command of Debian's in the front end's own network, with /ca.pem; return both its outputs."""
-    base = os.environ.get("BASE_IMAGE", "debian:trixie-slim")
-    image, _ = stack.docker.images.build(
-        fileobj=io.BytesIO(CLIENTS.format(base=base).encode()), tag=stack.image_name("clients")
-    )
-    container = stack.docker.containers.create(
-        image, ["sh", "-c", command], network_mode=f"container:{stack.front.id}"
-    )
-    try:
-        for name, content in {"ca.pem": stack.authority.read_bytes(), **files}.items():
-            container.put_archive("/", archive(name, content))
-        container.start()
-        container.wait(timeout=300)
-        return container.logs(stderr=False).decode(), container.logs(stdout=False).decode()
-    finally:
-        container.remove(force=True)
-
 
 def test_R2_http_3_is_spoken_where_it_is_offered(stack: Stack) -> None:
-    """Offered by a published UDP port and, to who asks for port 443, by Alt-Svc; or by neither."""
-    offered = "443/udp" in stack.front.attrs["HostConfig"]["PortBindings"]
-    place = Place(stack.tls_url, stack.authority)
-    assert place.ask(request("GET / HTTP/1.1", "Host: localhost")).all("Alt-Svc") == ['h3=":443"'] * offered
-    listening = stack.execute(stack.front, "cat", "/proc/net/udp", "/proc/net/udp6")
-    assert (f":{443:04X} " in listening) == offered
-    for address in ("127.0.0.1", "::1") if offered else ():
-        client = (ROOT / "tests/http_3.py").read_bytes()
-        command = f"python3 /http_3.py {address} /application/hello"
-        output, said = beside(stack, command, {"http_3.py": client})
-        assert output == '[200, "Hello World"]', said
+    for address in ("127.0.0.1", "::1") if offers_http_3(stack) else ():
+        output, said = beside(stack, f"python3 /http_3.py {address} /application/hello")
+        (visit,) = map(json.loads, output.splitlines())
+        assert (visit["status"], visit["body"]) == (200, "Hello World"), said
 
 
 # ---- an independent scanner ----
@@ -144,19 +108,9 @@ EXPLAINED = {
 
 def test_R2_scanner_finds_nothing_above_low(stack: Stack) -> None:
     """testssl.sh, as Debian packages it, in the front end's own network."""
-    output, said = beside(stack, SCAN, {})
+    output, said = beside(stack, SCAN)
     found: list[dict[str, Any]] = json.loads(output)
     assert len(found) > 50, said
     harmless = {"OK", "INFO", "LOW", "DEBUG"}
     severe = {f["id"].split(" ")[0]: f for f in found if f["severity"] not in harmless}
     assert severe.keys() <= EXPLAINED.keys(), said
-
-
-def archive(name: str, content: bytes) -> bytes:
-    """Return a tar with one file."""
-    with io.BytesIO() as buffer:
-        with tarfile.open(fileobj=buffer, mode="w") as tar:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-        return buffer.getvalue()
