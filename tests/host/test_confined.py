@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -27,11 +28,10 @@ RUN apt-get update && apt-get install -y --no-install-recommends qemu-system-x86
 BOOT = """
 set -e
 mkdir /disk && tar --directory /disk --extract --exclude .dockerenv
-if test -e /disk/etc/selinux/default
-then setfiles -q -r /disk /disk/etc/selinux/default/contexts/files/file_contexts /disk
-fi
+printf %s "$1" >/disk/root/commands
+setfiles -q -r /disk /disk/etc/selinux/default/contexts/files/file_contexts /disk
 mke2fs -q -t ext4 -d /disk /disk.img 3G
-timeout 500 qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg,thread=multi -cpu max \
+timeout 900 qemu-system-x86_64 -nodefaults -display none -no-reboot -accel tcg,thread=multi -cpu max \
     -smp 2 -m 1024 -kernel /vmlinuz -initrd /initrd.img \
     -append "root=/dev/vda rw quiet console=ttyS0 systemd.getty_auto=no $0" \
     -drive file=/disk.img,format=raw,if=virtio -serial file:/console -serial stdio || tail -n 40 /console
@@ -48,10 +48,7 @@ ExecStopPost=/bin/systemctl poweroff --force --force
 [Install]
 WantedBy=multi-user.target
 """
-PACKAGES = {
-    "apparmor": "apparmor",
-    "selinux": "selinux-policy-default policycoreutils-python-utils checkpolicy",
-}
+PACKAGES = "apparmor selinux-policy-default policycoreutils-python-utils checkpolicy"
 CODE = (
     "curl --silent --insecure --max-time 60 --output /dev/null --write-out '%{http_code}' https://localhost"
 )
@@ -91,54 +88,47 @@ def rows() -> dict[str, list[str]]:
     return {name.lower(): rest for name, *rest in found}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start a fresh server with a checkout, and run the commands of nginx's README."""
-    with as_readme_says("nginx", tmp_path_factory.mktemp("checkout"), prepared=True) as one:
-        one.run("apt-get install -y --no-install-recommends " + PACKAGES["apparmor"])
-        yield one
-
-
-def booted(server: Server, security: str, commands: list[str]) -> list[str]:
-    """Boot a copy of a server with a security module, run commands as root; return what each says."""
-    build = ["docker", "build", "--quiet", "--tag", "test-emulator", "-"]
-    subprocess.run(build, input=EMULATOR, check=True, capture_output=True, text=True)
-    script = "\n".join(f"{{ {one}\n}} 2>&1 | cat; printf '\\36%s\\35' ${{PIPESTATUS[0]}}" for one in commands)
-    server.run(f"cat >/root/commands <<'SCRIPT'\nstty -F /dev/ttyS1 raw\n{script}\nSCRIPT")
-    server.run(f"cat >/etc/systemd/system/commands.service <<'END'\n{UNIT}END\nsystemctl enable commands")
-    emulator = ["docker", "run", "--rm", "--name", f"test-emulator-{security}", "--interactive"]
+def booted(server: Server, security: str) -> list[str]:
+    """Boot a copy of a server with a security module, make the fault and cure it; return what is said."""
+    where, _, cure = rows()[security]
+    commands = ["systemctl is-system-running --wait", f"{CODE}/readyz", FAULTS[security], where, cure]
+    commands += [f"{CODE}/readyz", f"{CODE}/static/site.css", "systemctl restart nginx && ps -eo label,comm"]
+    answers = [f"{{ {one}\n}} 2>&1 | cat; printf '\\36%s\\35' ${{PIPESTATUS[0]}}" for one in commands]
+    script = "\n".join(["stty -F /dev/ttyS1 raw", *answers])
     # Who writes labels needs a right.
-    emulator += ["--cap-add", "SYS_ADMIN", "--network", "none"]
+    emulator = ["docker", "run", "--rm", "--name", f"test-emulator-{security}", "--interactive"]
+    emulator += ["--network", "none", "--cap-add", "SYS_ADMIN", "test-emulator"]
     copied = subprocess.Popen(["docker", "export", f"{server.container.id}"], stdout=subprocess.PIPE)
     with copied:
         ran = subprocess.run(
-            [*emulator, "test-emulator", "bash", "-c", BOOT, f"security={security} {security}=1"],
+            [*emulator, "bash", "-c", BOOT, f"security={security} {security}=1", script],
             stdin=copied.stdout, capture_output=True, text=True, check=False,
         )  # fmt: skip
-    *answers, rest = ran.stdout.split("\35")
-    assert len(answers) == len(commands), (answers, rest, ran.stderr)
-    said = []
-    for command, answer in zip(commands, answers, strict=True):
-        text, _, status = answer.rpartition("\36")
-        assert status == "0", (command, answers)
-        said.append(text)
-    return said
+    *found, rest = ran.stdout.split("\35")
+    assert len(found) == len(commands), (found, rest, ran.stderr)
+    texts, _, statuses = zip(*(one.rpartition("\36") for one in found), strict=True)
+    assert {*statuses} == {"0"}, found
+    return [*texts]
 
 
-@pytest.mark.parametrize("security", ["apparmor", "selinux"])
-def test_denial_is_told_as_readme_says_and_cured(server: Server, security: str) -> None:
-    server.run("apt-get install -y --no-install-recommends " + PACKAGES[security])
-    if security == "selinux":
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Run the commands of nginx's README on a fresh server, boot it with each; return what is said there."""
+    build = ["docker", "build", "--quiet", "--tag", "test-emulator", "-"]
+    subprocess.run(build, input=EMULATOR, check=True, capture_output=True, text=True)
+    with as_readme_says("nginx", tmp_path_factory.mktemp("checkout"), prepared=True) as server:
+        server.run(f"apt-get install -y --no-install-recommends {PACKAGES}")
         server.run("sed -i s/SELINUX=.*/SELINUX=permissive/ /etc/selinux/config")
-    where, says, cure = rows()[security]
-    started, before, _, told, _, after, static, processes = booted(
-        server,
-        security,
-        ["systemctl is-system-running --wait", f"{CODE}/readyz", FAULTS[security], where, cure,
-         f"{CODE}/readyz", f"{CODE}/static/site.css", "systemctl restart nginx && ps -eo label,comm"],
-    )  # fmt: skip
+        server.run(f"cat >/etc/systemd/system/commands.service <<'END'\n{UNIT}END\nsystemctl enable commands")
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(FAULTS, pool.map(partial(booted, server), FAULTS), strict=True))
+
+
+@pytest.mark.parametrize("security", FAULTS)
+def test_denial_is_told_as_readme_says_and_cured(said: dict[str, list[str]], security: str) -> None:
+    started, before, _, told, _, after, static, processes = said[security]
     assert (started, before) == ("running\n", "200")
-    assert says in told
+    assert rows()[security][1] in told
     assert (after, static) == ("200", "200")
     labels = {line.removesuffix("nginx").strip() for line in processes.splitlines() if line.endswith("nginx")}
     assert labels == {CONFINED[security]}
