@@ -67,12 +67,13 @@ profile nginx /usr/sbin/nginx {
   include if exists <local/usr.sbin.nginx>
 }
 """
+REFUSED = "! systemctl restart nginx && journalctl -u nginx --lines 20"
 FAULTS = {
     "apparmor": f"""
         cat >/etc/apparmor.d/usr.sbin.nginx <<'END'{PROFILE}END
         apparmor_parser --replace /etc/apparmor.d/usr.sbin.nginx
-        ! systemctl restart nginx""",
-    "selinux": "setenforce 1; ! systemctl restart nginx",
+        {REFUSED}""",
+    "selinux": f"setenforce 1; {REFUSED}",
 }
 CONFINED = {"apparmor": "nginx (enforce)", "selinux": "system_u:system_r:httpd_t:s0"}
 
@@ -126,8 +127,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("security", FAULTS)
 def test_denial_is_told_as_readme_says_and_cured(said: dict[str, list[str]], security: str) -> None:
-    started, before, _, told, _, after, static, processes = said[security]
+    started, before, refused, told, _, after, static, processes = said[security]
     assert (started, before) == ("running\n", "200")
+    assert "Permission denied" in refused
     assert rows()[security][1] in told
     assert (after, static) == ("200", "200")
     labels = {line.removesuffix("nginx").strip() for line in processes.splitlines() if line.endswith("nginx")}
